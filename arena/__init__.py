@@ -1,0 +1,1 @@
+"""Human votes on clips watched side by side: battles, votes, ratings."""

@@ -1,0 +1,1 @@
+"""MOVA in PyTorch: first frame, prompt and seed to a clip with sound."""
