@@ -1,0 +1,37 @@
+"""Reading option texts: lists, metric options, sizes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from metrics.errors import UserError
+
+
+def words(text: str | None) -> list[str] | None:
+    """A comma-separated list without blanks; None stays None (not given)."""
+    if text is None:
+        return None
+    found = [word.strip() for word in text.split(",") if word.strip()]
+    if not found:
+        raise UserError(f"'{text}' names nothing; give a comma-separated list such as loudness,dnsmos")
+    return found
+
+
+def metric_options(settings: list[str]) -> dict[str, dict[str, Any]]:
+    """`metric.option=value` texts as {metric: {option: value}}; values are JSON where they can be, else text."""
+    options: dict[str, dict[str, Any]] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        metric, dot, option = name.partition(".")
+        if not (equals and dot and metric and option):
+            raise UserError(f"--set {setting}: expected METRIC.OPTION=VALUE, such as wer.asr=faster-whisper:small")
+        options.setdefault(metric, {})[option] = _value(value)
+    return options
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
