@@ -170,7 +170,7 @@ def _unmet_need(needs: frozenset[Need], clip: Clip, request: Request) -> _Unmet 
     """The first unmet need: requests are looked at before the file is opened, since they cost nothing."""
     asked = (
         (Need.PROMPT, bool(request.prompt.strip()), "no_prompt", "the item has no prompt"),
-        (Need.AUDIO_PROMPT, any(map(str.strip, request.audio_prompts)), "no_audio_prompt", "the item has no audio prompt"),
+        (Need.AUDIO_PROMPT, any(map(str.strip, request.audio_prompts)), "no_audio_prompt", "no audio prompt asked for"),
         (Need.SPEECH, bool(request.text.strip()), "no_speech", "the item asks for no speech"),
         (Need.SPEAKERS, len(request.speakers) > 1, "one_speaker", "the item asks for fewer than two speakers"),
         (Need.REFERENCE_AUDIO, request.reference_audio is not None, "no_reference_audio", "no reference audio"),

@@ -15,7 +15,7 @@ CJK_IDEOGRAPH = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\
 
 
 def language_of(text: str) -> str | None:
-    """Language of a text: "zh" if the text holds at least one CJK ideograph, else "en" if it holds anything, else None."""
+    """Language of a text: "zh" if it holds a CJK ideograph, else "en" if it holds anything, else None."""
     if CJK_IDEOGRAPH.search(text):
         return "zh"
     return "en" if text.strip() else None

@@ -18,6 +18,9 @@ EXIT_PARTIAL = 3
 EXIT_BUG = 70  # a defect of ours, kept apart from a failed gate
 EXIT_INTERRUPTED = 130
 
+# typer carries its own copy of click in some releases: take the error class from the public name that derives from it
+_ClickError: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
 HELP = """Measure clips of joint audio-video generation models.
 
 The main job: point it at a folder of clips and get the table.
@@ -68,22 +71,31 @@ def main() -> None:
     """Run the program; a user's mistake is one sentence on standard error, a defect keeps its traceback."""
     from mova_eval.cli import commands  # noqa: F401 - registers the commands
 
+    sys.exit(_run())
+
+
+def _run() -> int:  # noqa: PLR0911 - one way out per kind of ending
     try:
-        app()
+        return int(app(standalone_mode=False) or EXIT_OK)
+    except typer.Exit as done:
+        return done.exit_code
+    except _ClickError as error:
+        error.show()  # type: ignore[attr-defined]
+        return EXIT_USAGE
     except UserError as error:
         if os.environ.get("MOVA_EVAL_DEBUG"):
             raise
         _say(str(error))
-        sys.exit(EXIT_USAGE)
-    except KeyboardInterrupt:
+        return EXIT_USAGE
+    except (KeyboardInterrupt, typer.Abort):
         _say("interrupted; start the same command again to go on")
-        sys.exit(EXIT_INTERRUPTED)
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]  # nobody reads any more; keep the interpreter from complaining
-        sys.exit(EXIT_OK)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads any more: no complaint at exit
+        return EXIT_OK
     except Exception:
         import traceback
 
         traceback.print_exc()
         _say("this is a defect of mova-eval; please report it with the lines above")
-        sys.exit(EXIT_BUG)
+        return EXIT_BUG

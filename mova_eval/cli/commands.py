@@ -1,0 +1,7 @@
+"""Importing this module registers every command; each lives in a module of its own."""
+
+from __future__ import annotations
+
+from mova_eval.cli import benchmarks, doctor, metrics_list, report, score
+
+__all__ = ["benchmarks", "doctor", "metrics_list", "report", "score"]

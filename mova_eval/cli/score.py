@@ -1,0 +1,130 @@
+"""`mova-eval score`: a folder of clips in, a run with its report out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mova_eval.cli.app import EXIT_INTERRUPTED, EXIT_OK, EXIT_PARTIAL, app
+from mova_eval.cli.options import metric_options, words
+
+if TYPE_CHECKING:
+    from mova_eval.runs import RunOutcome
+
+_ASR_METRICS = ("wer", "cpcer")
+
+
+@app.command()
+def score(
+    clips: Annotated[Path, typer.Argument(help="Folder of generated clips (mp4, mov, mkv, webm, avi), or one file.")],
+    benchmark: Annotated[
+        str, typer.Option("--benchmark", "-b", help="verse-bench, mybench, mini, or a path (folder, .jsonl, .json).")
+    ] = "verse-bench",
+    metrics: Annotated[
+        str | None, typer.Option("--metrics", "-m", help="Comma-separated metrics; default: all that can run here.")
+    ] = None,
+    require: Annotated[
+        str | None, typer.Option(help="Metrics that must be able to run; otherwise stop before any work.")
+    ] = None,
+    sets: Annotated[str | None, typer.Option(help="Comma-separated sets of the benchmark; default: all.")] = None,
+    ids: Annotated[str | None, typer.Option(help="Comma-separated item ids; default: all.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N items.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Run directory; default: results/<benchmark>-<clips folder>.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Name of the model that made the clips, for the report.")] = None,
+    protocol: Annotated[str, typer.Option(help="official, direct or verse-bench.")] = "official",
+    root: Annotated[Path | None, typer.Option(help="The benchmark's own files, if not fetched.")] = None,
+    media: Annotated[Path | None, typer.Option(help="Folder of first frames and references, if any.")] = None,
+    variant: Annotated[str, typer.Option(help="Prompt variant: official or clean.")] = "official",
+    mapping: Annotated[
+        Path | None, typer.Option(help="JSON file {item id: file name} where names do not match.")
+    ] = None,
+    asr: Annotated[
+        str | None, typer.Option(help="Speech recogniser of the error rates, such as faster-whisper:large-v3.")
+    ] = None,
+    transcripts: Annotated[
+        Path | None, typer.Option(help="Stored transcripts (JSON or JSONL, id to text) instead of recognition.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A metric's option: METRIC.OPTION=VALUE; may be repeated.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one per core.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each worker; default: cores/workers.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    timeout: Annotated[
+        float | None, typer.Option(min=1, help="Seconds after which one measurement counts as failed.")
+    ] = None,
+    cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Reuse measurements of the same clip.")] = True,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.md and report.html.")] = True,
+    json_: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")] = False,
+) -> int:
+    """Measure a folder of ready clips: table on screen, run directory with journal, summary and report.
+
+    Kill it at any time and start the same command again: it goes on where it stopped.
+
+    Example: mova-eval score my-clips --benchmark verse-bench --sets set3 --metrics dnsmos,wer
+    """
+    from mova_eval import benchmarks
+    from mova_eval.runs import score_clips
+    from mova_eval.runs.progress import display
+
+    chosen = words(metrics)
+    loaded = benchmarks.load(
+        benchmark, root=root, media=media, sets=words(sets), ids=words(ids), limit=limit, variant=variant
+    )
+    matching = benchmarks.match_clips(clips, loaded, mapping=mapping)
+    options = metric_options(set_ or [])
+    _speech_options(options, asr, transcripts)
+    with display(quiet=json_) as on_event:
+        outcome = score_clips(
+            loaded,
+            matching,
+            metrics=chosen,
+            require=words(require) or [],
+            protocol=protocol,
+            out=out or Path("results") / f"{loaded.name}-{clips.resolve().stem}",
+            model=model or clips.resolve().stem,
+            workers=workers,
+            threads=threads,
+            device=device,
+            timeout=timeout,
+            options=options,
+            cache=cache,
+            on_event=on_event,
+            command=["mova-eval", *sys.argv[1:]],
+        )
+    return _finish(outcome, report=report, as_json=json_)
+
+
+def _speech_options(options: dict[str, dict[str, Any]], asr: str | None, transcripts: Path | None) -> None:
+    """`--asr` and `--transcripts` are short for the same option of each metric that listens; `--set` wins."""
+    for name in _ASR_METRICS:
+        if asr is not None:
+            options.setdefault(name, {}).setdefault("asr", asr)
+        if transcripts is not None:
+            options.setdefault(name, {}).setdefault("transcripts", str(transcripts))
+
+
+def _finish(outcome: RunOutcome, *, report: bool, as_json: bool) -> int:
+    from mova_eval.reports import summary_table, write_reports
+
+    written = write_reports(outcome.run_dir) if report else []
+    if as_json:
+        typer.echo(outcome.summary.model_dump_json(indent=2))
+    else:
+        from rich.console import Console
+
+        console = Console()
+        console.print(summary_table(outcome.summary))
+        for gap in outcome.summary.not_run:
+            console.print(f"not run: {gap.metric}: {gap.reason}", style="dim", soft_wrap=True)
+        for path in written:
+            console.print(f"report: {path}", soft_wrap=True, highlight=False)
+    if outcome.interrupted:
+        typer.echo("interrupted; start the same command again to go on", err=True)
+        return EXIT_INTERRUPTED
+    return EXIT_PARTIAL if outcome.n_failed else EXIT_OK
