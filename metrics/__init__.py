@@ -10,6 +10,7 @@ Importing this package imports nothing heavy: numpy, scipy, torch and the rest c
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -57,9 +58,12 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
-    if home is None:
+    if home is not None:
+        value = getattr(import_module(f"metrics.{home}"), name)
+    elif not name.startswith("_") and find_spec(f"metrics.{name}") is not None:
+        value = import_module(f"metrics.{name}")  # `metrics.cpcer.cpcer(...)` without importing `metrics.cpcer` first
+    else:
         raise AttributeError(f"module 'metrics' has no attribute '{name}'")
-    value = getattr(import_module(f"metrics.{home}"), name)
     globals()[name] = value
     return value
 
