@@ -166,8 +166,8 @@ class _Unmet:
         return make(metric, self.code, self.reason)
 
 
-def _unmet_need(needs: frozenset[Need], clip: Clip, request: Request) -> _Unmet | None:
-    """The first unmet need: requests are looked at before the file is opened, since they cost nothing."""
+def unmet_request(needs: frozenset[Need], request: Request) -> tuple[str, str] | None:
+    """Code and reason of the first declared need that the request leaves unmet, whatever the clip is like."""
     asked = (
         (Need.PROMPT, bool(request.prompt.strip()), "no_prompt", "the item has no prompt"),
         (Need.AUDIO_PROMPT, any(map(str.strip, request.audio_prompts)), "no_audio_prompt", "no audio prompt asked for"),
@@ -176,9 +176,14 @@ def _unmet_need(needs: frozenset[Need], clip: Clip, request: Request) -> _Unmet 
         (Need.REFERENCE_AUDIO, request.reference_audio is not None, "no_reference_audio", "no reference audio"),
         (Need.FIRST_FRAME, request.first_frame is not None, "no_first_frame", "the item has no first frame"),
     )  # fmt: skip
-    for need, met, code, reason in asked:
-        if need in needs and not met:
-            return _Unmet("not_applicable", code, reason)
+    return next(((code, reason) for need, met, code, reason in asked if need in needs and not met), None)
+
+
+def _unmet_need(needs: frozenset[Need], clip: Clip, request: Request) -> _Unmet | None:
+    """The first unmet need: requests are looked at before the file is opened, since they cost nothing."""
+    asked = unmet_request(needs, request)
+    if asked is not None:
+        return _Unmet("not_applicable", *asked)
     if Need.AUDIO in needs and not clip.facts.has_audio:
         return _Unmet("failed", "no_audio_stream", f"{clip.path.name} has no audio stream")
     if Need.VIDEO in needs and not clip.facts.has_video:

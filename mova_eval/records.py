@@ -56,6 +56,8 @@ class MetricRef(_Strict):
     """Weights name -> sha256."""
     scores: list[str]
     origin: str = "mova-eval"
+    made_with: str = ""
+    """Weights and models behind the numbers, for a reader ("whisper large-v3"); empty where there are none."""
 
 
 class NotRun(_Strict):
@@ -96,6 +98,9 @@ class RunItem(_Strict):
     language: str | None = None
     prompt: str = ""
     speech: list[dict[str, str]] = Field(default_factory=list)
+    audio_prompt_listed: bool = False
+    """Whether the published list of audio prompts holds anything, be it an empty text: the condition of the
+    Verse-Bench tool for its sound scores."""
     flags: list[str] = Field(default_factory=list)
     clip: str | None = None
     """Path relative to the run directory, forward slashes."""
@@ -137,7 +142,8 @@ class Aggregate(_Strict):
     """Scores of many clips made one number.
 
     value: over scored clips only, None without any. compat: with the official tool's treatment of failed clips; equal
-    to `value` when no clip failed. interval: 95% bootstrap interval of `value`, None with fewer than two scored clips.
+    to `value` when no clip failed. interval: 95% bootstrap interval of `value`, None with fewer than two scored clips
+    in a group whose mean is taken.
     """
 
     value: float | None
@@ -148,7 +154,10 @@ class Aggregate(_Strict):
     n_not_applicable: int
     n_failed: int
     reasons: dict[str, int] = Field(default_factory=dict)
-    """Reason code -> number of clips, not applicable and failed together."""
+    """Reason code -> number of clips, not applicable, failed and (code "pending") not measured yet together.
+
+    n_expected = n_scored + n_not_applicable + n_failed + reasons["pending"].
+    """
     numerator: float | None = None
     denominator: float | None = None
 
