@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mova_eval.cli.app import EXIT_OK, EXIT_PARTIAL, app
+from mova_eval.cli.options import words
 
 benchmarks_app = typer.Typer(help="List benchmarks, fetch and verify their files, render the mini truth clips.")
 app.add_typer(benchmarks_app, name="benchmarks", invoke_without_command=True)
@@ -66,21 +67,29 @@ def verify(
 @benchmarks_app.command()
 def render(
     out: Annotated[Path, typer.Argument(help="Folder to write to.")],
-    subset: Annotated[str | None, typer.Option(help="'smoke' for the six quickest items.")] = None,
+    subset: Annotated[str | None, typer.Option(help="'smoke' for six items, or comma-separated clip names.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Render again what is already there.")] = False,
 ) -> int:
-    """Render the truth clips of the `mini` benchmark: clips of known timing, sound and speech, drawn by the suite."""
+    """Render the truth clips of the `mini` benchmark: clips of known timing, sound and speech, drawn by the suite.
+
+    Writes items/<set>/<id>.mp4, one clip per item, and probes/<name>.mp4, each with a JSON of its truth.
+    """
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from mova_eval.mini.render import render_truth
+    from mova_eval.mini import SMOKE
+    from mova_eval.mini.render import left_out, render_truth
 
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True) as bar:
+    names = list(SMOKE) if subset == "smoke" else words(subset)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("rendering", total=None)
 
-        def step(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
+        def step(name: str, done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, description=f"rendered {name}")
 
-        paths = render_truth(out, subset=subset, progress=step)
+        paths = render_truth(out, subset=names, progress=step, force=force)
     typer.echo(f"{len(paths)} clips in {out}")
+    for name, why in left_out(names).items():
+        typer.echo(f"left out: {name}: {why}", err=True)
     return EXIT_OK
