@@ -83,6 +83,10 @@ class Metric(ABC):
     def load(self) -> None:  # noqa: B027 - most metrics have nothing to load
         """Load networks; called once per process, before the first `compute`."""
 
+    def needs_used(self) -> frozenset[Need]:
+        """What this instance needs with its options; a metric given a transcript needs no audio."""
+        return self.needs
+
     def weights_used(self) -> tuple[str, ...]:
         """Names of the weights files this instance uses with its options; part of the cache key by their sha256."""
         return self.weights
@@ -136,7 +140,7 @@ class Metric(ABC):
         self.ensure_loaded()
         started, shared = time.perf_counter(), clip.decode_seconds
         try:
-            unmet = _unmet_need(self.needs, clip, request)
+            unmet = _unmet_need(self.needs_used(), clip, request)
             result = unmet(self.name) if unmet else self.compute(clip, request)
         except NotApplicable as why:
             result = Measurement.not_applicable(self.name, why.code, why.reason)
