@@ -1,0 +1,70 @@
+"""What a run tells while it works: typed events, in order, each after its measurement is safe on the disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from metrics.types import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Counts are of (item, metric). done: already in the journal; cached: taken over from the cache just now."""
+
+    run_dir: Path
+    items: int
+    metrics: tuple[str, ...]
+    total: int
+    done: int
+    cached: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuringStarted:
+    """A worker has begun a measurement; loading: networks are being loaded for it."""
+
+    item: str
+    metric: str
+    loading: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A measurement is in the journal. seconds: the metric's own time."""
+
+    item: str
+    set: str
+    metric: str
+    status: Status
+    seconds: float
+    code: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDied:
+    item: str
+    metric: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something a person should know although the run goes on."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """interrupted: stopped on request before everything was measured. seconds: wall time."""
+
+    run_dir: Path
+    n_failed: int
+    interrupted: bool
+    seconds: float
+
+
+Event = Started | MeasuringStarted | Measured | WorkerDied | Warned | Finished

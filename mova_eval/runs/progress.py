@@ -1,0 +1,156 @@
+"""Showing a run while it works: a bar at a terminal, plain lines elsewhere. Standard output stays free for results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mova_eval.runs.events import Event, Finished, Measured, MeasuringStarted, Started, Warned, WorkerDied
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_LINE_EVERY_SECONDS = 30.0
+
+
+@contextmanager
+def display(*, quiet: bool = False, console: Console | None = None) -> Iterator[Callable[[Event], None]]:
+    """Something to pass as `on_event`; the display is closed at the end of the block.
+
+    quiet: warnings only. console: for other places than standard error.
+    """
+    if console is None:
+        from rich.console import Console
+
+        console = Console(stderr=True)
+    if quiet:
+        yield _Warnings(console)
+    elif console.is_terminal:
+        with _Bar(console) as bar:
+            yield bar
+    else:
+        yield _Lines(console)
+
+
+class _Warnings:
+    """Only what a person must know."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Warned):
+            self.say(f"warning: {event.message}")
+        elif isinstance(event, WorkerDied):
+            self.say(f"warning: {event.item}: {event.reason}")
+
+    def say(self, text: str) -> None:
+        self.console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+class _Lines(_Warnings):
+    """Start, end, failures, and a line now and then."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._total = self._here = self._done = self._failed = 0
+        self._begun = self._said = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        super().__call__(event)
+        if isinstance(event, Started):
+            self._total, self._done = event.total, event.done + event.cached
+            self._begun = self._said = time.monotonic()
+            self.say(_opening(event))
+        elif isinstance(event, Measured):
+            self._here += 1
+            self._done += 1
+            if event.status == "failed":
+                self._failed += 1
+                self.say(f"failed: {event.item} {event.metric}: {event.reason}")
+            self._now_and_then()
+        elif isinstance(event, Finished):
+            self.say(_closing(event))
+
+    def _now_and_then(self) -> None:
+        now = time.monotonic()
+        if now - self._said >= _LINE_EVERY_SECONDS:
+            self._said = now
+            rate = self._here / max(now - self._begun, 1e-9)
+            left = (self._total - self._done) / rate
+            self.say(
+                f"{self._done} of {self._total} measured, {self._failed} failed, {rate:.2f} per second, "
+                f"about {_duration(left)} left"
+            )
+
+
+class _Bar(_Warnings):
+    """A progress bar with rate, estimate, failures and the clip at hand."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        super().__init__(console)
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("{task.fields[failed]} failed"),
+            TextColumn("{task.fields[clip]}", markup=False),
+            console=console,
+            transient=True,
+        )
+        self._task = self._progress.add_task("measuring", total=None, rate="", failed=0, clip="")
+        self._here = self._failed = 0
+        self._begun = time.monotonic()
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, event: Event) -> None:
+        super().__call__(event)
+        if isinstance(event, Started):
+            self._begun = time.monotonic()
+            self.say(_opening(event))
+            self._progress.reset(self._task, total=event.total, completed=event.done + event.cached)
+        elif isinstance(event, MeasuringStarted):
+            doing = "loading" if event.loading else "measuring"
+            self._progress.update(self._task, description=doing, clip=f"{event.item} {event.metric}")
+        elif isinstance(event, Measured):
+            self._here += 1
+            self._failed += event.status == "failed"
+            rate = self._here / max(time.monotonic() - self._begun, 1e-9)
+            self._progress.update(self._task, advance=1, failed=self._failed, rate=f"{rate:.2f}/s")
+        elif isinstance(event, Finished):
+            self.say(_closing(event))
+
+
+def _opening(event: Started) -> str:
+    kept = f", {event.done} measured before" if event.done else ""
+    cached = f", {event.cached} from the cache" if event.cached else ""
+    left = event.total - event.done - event.cached
+    by = f" by {event.workers} worker{'s' * (event.workers != 1)}" if left else ""
+    return f"{event.items} items, {', '.join(event.metrics)}: {left} measurements{by}{kept}{cached}"
+
+
+def _closing(event: Finished) -> str:
+    end = "stopped" if event.interrupted else "done"
+    failed = f", {event.n_failed} measurements failed" if event.n_failed else ""
+    return f"{end} after {_duration(event.seconds)}{failed}: {event.run_dir}"
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {left:02d} s" if minutes else f"{seconds:.1f} s"
