@@ -1,4 +1,4 @@
-"""The arrows of the design: three packages that know nothing of each other nor of the suite, and imports that stay light."""
+"""The arrows of the design: three packages that know neither each other nor the suite, and imports that stay light."""
 
 from __future__ import annotations
 
