@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from metrics.asr.base import Transcript
 from metrics.asr.speech_metric import SPEECH_OPTIONS, SpeechMetric
-from metrics.errors import NotApplicable
+from metrics.errors import NotApplicable, UserError
 from metrics.text import cpcer_characters
 from metrics.types import Measurement, Need, Protocol, Ratio, Request, ScoreSpec, Turn
 
@@ -146,7 +146,8 @@ class CpCer(SpeechMetric):
 
     Score `cpcer` is a fraction (the official tool prints percent); of many clips it is all errors over all reference
     characters. The number belongs to the recogniser that heard the clips: with the official one, a hosted service, it
-    changes with the service's version. Options: see `metrics.asr.speech_metric.SPEECH_OPTIONS`.
+    changes with the service's version. A recogniser that was asked for speaker tags and gave none is scored as the
+    official tool does, 100 %, with the flag `no_speaker_tags`. Options: see `metrics.asr.speech_metric.SPEECH_OPTIONS`.
     """
 
     name = "cpcer"
@@ -165,6 +166,9 @@ class CpCer(SpeechMetric):
     tells_speakers = True
 
     def score(self, request: Request, language: str | None, transcript: Transcript) -> Measurement:
+        untagged = bool(transcript.plain) and not has_tags(transcript.text)
+        if untagged and self.recogniser is not None and self.recogniser.tells_speakers is None:
+            raise UserError(self.no_speakers())
         reference = " ".join(f"[{turn.speaker}] {turn.text.strip()}" for turn in request.speech)
         result = cpcer(request.speech, transcript.text)
         if not result.length:
@@ -172,9 +176,7 @@ class CpCer(SpeechMetric):
         details = self.details(transcript, reference, language)
         details["assignment"] = dict(result.assignment)
         details["surplus"] = list(result.surplus)
-        flags = self.flags(transcript)
-        if transcript.plain and not has_tags(transcript.text):
-            flags += ("no_speaker_tags",)
+        flags = self.flags(transcript) + (("no_speaker_tags",) if untagged else ())
         return Measurement.scored(
             self.name,
             {"cpcer": result.rate},

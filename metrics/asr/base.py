@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from metrics.text import strip_tags
 
@@ -75,14 +75,12 @@ class Transcript:
 
 
 class Transcriber(ABC):
-    """A speech recogniser, cheap to make; `load` brings in its network.
-
-    tells_speakers: whether its texts carry speaker tags; None if only the answer shows it.
-    """
+    """A speech recogniser, cheap to make; `load` brings in its network."""
 
     label: str
     """Name for reports and cache keys, with the model's name, without secrets."""
-    tells_speakers: ClassVar[bool | None] = False
+    tells_speakers: bool | None = False
+    """Whether it is meant to put speaker tags into its texts; None if only the answer shows it."""
 
     @abstractmethod
     def missing(self) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from metrics.asr import hub
@@ -43,8 +43,6 @@ class Endpoint(Transcriber):
     doubled before each further one.
     """
 
-    tells_speakers: ClassVar[bool | None] = None
-
     def __init__(
         self,
         url: str | None = None,
@@ -64,6 +62,7 @@ class Endpoint(Transcriber):
         self.model = os.environ.get("CPCER_ASR_MODEL") or DEFAULT_MODEL
         chosen = "moss" if "moss" in self.model.lower() else "openai"
         self.dialect = chosen if dialect == "auto" else dialect
+        self.tells_speakers = True if self.dialect == "moss" else None
         self.label = f"endpoint:{self.model}"
         self.timeout, self.tries, self.pause = timeout, max(1, tries), pause
 

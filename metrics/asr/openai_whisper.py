@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -88,7 +89,7 @@ class OpenAiWhisper(Transcriber):
             self._network = whisper.load_model(
                 str(self._file()) if self._file().is_file() else self.model, device=self.device
             )
-        except (RuntimeError, KeyError, OSError) as error:
+        except (RuntimeError, KeyError, OSError, pickle.UnpicklingError) as error:
             raise UserError(f"{self.label} cannot be loaded on {self.device}: {str(error).splitlines()[0]}") from error
 
     def transcribe(self, audio: NDArray[np.generic], language: str | None = None) -> Transcript:

@@ -59,14 +59,14 @@ class SpeechMetric(Metric):
         super().__init__(**options)
         if self.options["transcript"] is not None and self.options["transcripts"] is not None:
             raise UserError(f"metric {self.name}: give either transcript (one text) or transcripts (a file), not both")
-        self._asr: Transcriber | None = None
+        self.recogniser: Transcriber | None = None
         self._stored: StoredTranscripts | None = None
         if self.options["transcripts"] is not None:
             self._stored = StoredTranscripts(self.options["transcripts"], metric=self.name)
         elif self.options["transcript"] is None:
             names = ("dialect", "timeout", "tries", "pause")
             settings = {name: self.options[name] for name in names}
-            self._asr = transcriber(self.options["asr"], device=self.device, threads=self.threads, **settings)
+            self.recogniser = transcriber(self.options["asr"], device=self.device, threads=self.threads, **settings)
 
     @abstractmethod
     def score(self, request: Request, language: str | None, transcript: Transcript) -> Measurement:
@@ -75,33 +75,33 @@ class SpeechMetric(Metric):
     # -- what the suite asks -----------------------------------------------------------------------------------------
 
     def needs_used(self) -> frozenset[Need]:
-        return self.needs if self._asr is not None else self.needs - {Need.AUDIO}
+        return self.needs if self.recogniser is not None else self.needs - {Need.AUDIO}
 
     def weights_used(self) -> tuple[str, ...]:
-        return tuple(self._asr.weights()) if self._asr is not None else ()
+        return tuple(self.recogniser.weights()) if self.recogniser is not None else ()
 
     def missing(self) -> Sequence[str]:
         gaps = missing_parts(self)
         if self._stored is not None:
             gap = self._stored.missing()
             gaps.extend([gap] if gap else [])
-        elif self._asr is not None and self.tells_speakers and self._asr.tells_speakers is False:
-            gaps.append(self._no_speakers())
-        elif self._asr is not None:
-            gaps.extend(f"{self.name} not run: {gap}" for gap in self._asr.missing())
+        elif self.recogniser is not None and self.tells_speakers and self.recogniser.tells_speakers is False:
+            gaps.append(self.no_speakers())
+        elif self.recogniser is not None:
+            gaps.extend(f"{self.name} not run: {gap}" for gap in self.recogniser.missing())
         return list(dict.fromkeys(gaps))  # weights of a package are declared to both
 
     def identity(self) -> Mapping[str, str]:
         """Where transcripts come from: `asr` is the name for reports."""
         if self._stored is not None:
             return self._stored.identity()
-        return self._asr.identity() if self._asr is not None else {"asr": "given transcript"}
+        return self.recogniser.identity() if self.recogniser is not None else {"asr": "given transcript"}
 
     def load(self) -> None:
-        if self._asr is not None:
-            if self.tells_speakers and self._asr.tells_speakers is False:
-                raise UserError(self._no_speakers())
-            self._asr.load()
+        if self.recogniser is not None:
+            if self.tells_speakers and self.recogniser.tells_speakers is False:
+                raise UserError(self.no_speakers())
+            self.recogniser.load()
 
     def compute(self, clip: Clip, request: Request) -> Measurement:
         language = request.language or language_of(request.text)
@@ -134,26 +134,27 @@ class SpeechMetric(Metric):
         """`no_speech_detected` for an empty transcript: every word of the reference then counts as left out."""
         return () if transcript.plain else ("no_speech_detected",)
 
+    def no_speakers(self) -> str:
+        """The sentence for a recogniser that does not tell speakers apart."""
+        return (
+            f"{self.name} not run: it needs an ASR that tells speakers apart, and {self._label()} does not; use "
+            "asr=endpoint with a diarising service, or give stored transcripts with [S01] tags by transcripts=FILE"
+        )
+
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _label(self) -> str:
         if self._stored is not None:
             return self._stored.label
-        return self._asr.label if self._asr is not None else "given transcript"
+        return self.recogniser.label if self.recogniser is not None else "given transcript"
 
     def _transcript(self, clip: Clip, request: Request, language: str | None) -> Transcript:
         if self._stored is not None:
             return Transcript(self._stored.text_of(request.id), language=language, model=self._stored.label)
-        asr = self._asr
+        asr = self.recogniser
         if asr is None:
             return Transcript(str(self.options["transcript"]), language=language, model=self._label())
         audio = clip.audio(rate=RATE, layout="mono", sample_format="s16")
         key = ("transcript", *sorted(asr.identity().items()), language)
         transcript: Transcript = clip.memo(key, lambda: asr.transcribe(audio.samples, language))
         return transcript
-
-    def _no_speakers(self) -> str:
-        return (
-            f"{self.name} not run: it needs an ASR that tells speakers apart, and {self._label()} does not; use "
-            "asr=endpoint with a diarising service, or give stored transcripts with [S01] tags by transcripts=FILE"
-        )

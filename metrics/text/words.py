@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import string
 from functools import lru_cache
 from typing import Any
 
 from metrics.text.folding import fold
+
+_DOTS = re.compile(r"\.{2,}")
 
 
 def english_words(text: str) -> list[str]:
@@ -14,9 +17,11 @@ def english_words(text: str) -> list[str]:
 
     It lower-cases, spells out contractions, writes numbers in digits, unifies British and American spelling, and
     drops fillers ("hmm"), punctuation and bracketed remarks. Source: Radford et al. 2022, appendix C, as packaged in
-    whisper-normalizer. Typography is folded before, since the normaliser knows straight apostrophes only.
+    whisper-normalizer. Typography is folded before, since the normaliser knows straight apostrophes only; rows of dots,
+    of which it leaves one standing as a word, become blanks.
     """
-    return str(_english()(fold(text))).split()
+    words = str(_english()(_DOTS.sub(" ", fold(text)))).split()
+    return [word for word in words if any(map(str.isalnum, word))]
 
 
 def verse_bench_reference(text: str) -> str:
