@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 Sdf = Callable[[Array, Array], Array]
 Colour = tuple[float, float, float]
 Paint = Colour | Callable[[Array, Array], Array]
@@ -126,7 +126,8 @@ def ellipse(cx: float, cy: float, rx: float, ry: float) -> Sdf:
         u, v = (x - np.float32(cx)) / np.float32(rx), (y - np.float32(cy)) / np.float32(ry)
         reach = np.hypot(u, v)
         slope = np.hypot(u / np.float32(rx), v / np.float32(ry)) / np.maximum(reach, 1e-6)
-        return (reach - 1) / np.maximum(slope, 1e-6)
+        distance: Array = (reach - 1) / np.maximum(slope, 1e-6)
+        return distance
 
     return sdf
 
@@ -174,15 +175,6 @@ def polygon(points: list[tuple[float, float]]) -> Sdf:
     return sdf
 
 
-def union(*parts: Sdf) -> Sdf:
-    """Shape that covers all parts."""
-
-    def sdf(x: Array, y: Array) -> Array:
-        return np.minimum.reduce([part(x, y) for part in parts])
-
-    return sdf
-
-
 def mix(first: Colour, second: Colour, amount: Array) -> Array:
     """Colours between two, for a map of amounts 0..1: [..., 3]."""
     amount = np.clip(amount, 0, 1)[..., None]
@@ -192,7 +184,8 @@ def mix(first: Colour, second: Colour, amount: Array) -> Array:
 def smooth(low: float, high: float, value: Array) -> Array:
     """0 below `low`, 1 above `high`, a cubic between."""
     part = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
-    return part * part * (3 - 2 * part)
+    eased: Array = part * part * (3 - 2 * part)
+    return eased
 
 
 def noise(x: Array, y: Array, scale: float, seed: int, *, octaves: int = 1) -> Array:

@@ -55,9 +55,17 @@ class Talk(Scene):
 
     jolt = 0.0
 
-    def __init__(self, width: int, height: int, persons: tuple[Person, ...], mouths: tuple[Mouth, ...] | None = None, *,
-                 wall: tuple[Colour, Colour] = ((186, 196, 196), (132, 142, 146)), window: bool = False,
-                 seed: int = 11) -> None:  # fmt: skip
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        persons: tuple[Person, ...],
+        mouths: tuple[Mouth, ...] | None = None,
+        *,
+        wall: tuple[Colour, Colour] = ((186, 196, 196), (132, 142, 146)),
+        window: bool = False,
+        seed: int = 11,
+    ) -> None:
         self.persons, self.wall, self.window, self.seed = persons, wall, window, seed
         self.mouths = mouths or tuple(lambda _: 0.0 for _ in persons)
         super().__init__(width, height)
@@ -70,7 +78,10 @@ class Talk(Scene):
             self._window(canvas, x)
         elif len(self.persons) == 1:
             canvas.rect(x - 0.16, -0.4, x + 0.16, -0.12, (88, 66, 48), soft=0.03)
-            picture = lambda px, py: mix((196, 170, 120), (96, 130, 140), noise(px, py, 0.1, self.seed + 3, octaves=2))  # noqa: E731
+
+            def picture(px: Array, py: Array) -> Array:
+                return mix((196, 170, 120), (96, 130, 140), noise(px, py, 0.1, self.seed + 3, octaves=2))
+
             canvas.rect(x - 0.14, -0.38, x + 0.14, -0.14, picture, soft=0.03)
             canvas.ellipse(-x, -0.14, 0.26, 0.3, (255, 236, 196), alpha=0.4, soft=0.3)
         for person in self.persons:
@@ -79,7 +90,10 @@ class Talk(Scene):
 
     def _window(self, canvas: Canvas, x: float) -> None:
         canvas.rect(x - 0.27, -0.46, x + 0.27, 0.2, (226, 224, 216), soft=0.02)
-        pane = lambda px, py: mix((98, 118, 126), (160, 176, 182), noise(px * 2, py * 0.5, 0.05, self.seed + 4, octaves=3))  # noqa: E731
+
+        def pane(px: Array, py: Array) -> Array:
+            return mix((98, 118, 126), (160, 176, 182), noise(px * 2, py * 0.5, 0.05, self.seed + 4, octaves=3))
+
         canvas.rect(x - 0.245, -0.435, x + 0.245, 0.17, pane, soft=0.01)
         dice = np.random.default_rng(self.seed + 6)
         for px, py in dice.uniform((x - 0.23, -0.42), (x + 0.23, 0.16), (70, 2)).tolist():
@@ -92,9 +106,15 @@ class Talk(Scene):
         if p.long_hair:
             canvas.ellipse(p.x, p.y + 0.1 * s, 0.47 * s, 0.62 * s, _hair(p))
         canvas.ellipse(p.x + 0.06 * s, p.y + 1.3 * s, 1.0 * s, 0.72 * s, (20, 20, 24), alpha=0.25, soft=0.2 * s)
-        cloth = lambda x, y: mix(p.shirt, (10, 10, 14), 0.1 + 0.5 * np.abs((x - p.x) / s) ** 2 + 0.12 * noise(x, y, 0.03, 7))  # noqa: E731
+
+        def cloth(x: Array, y: Array) -> Array:
+            return mix(p.shirt, (10, 10, 14), 0.1 + 0.5 * np.abs((x - p.x) / s) ** 2 + 0.12 * noise(x, y, 0.03, 7))
+
         canvas.ellipse(p.x, p.y + 1.3 * s, 0.92 * s, 0.68 * s, cloth)
-        neck = lambda x, y: mix(p.skin, (60, 30, 24), 0.55 - 0.9 * (y - p.y - 0.45 * s) / s + 0.6 * np.abs(x - p.x) / s)  # noqa: E731
+
+        def neck(x: Array, y: Array) -> Array:
+            return mix(p.skin, (60, 30, 24), 0.55 - 0.9 * (y - p.y - 0.45 * s) / s + 0.6 * np.abs(x - p.x) / s)
+
         canvas.line(p.x, p.y + 0.35 * s, p.x, p.y + 0.62 * s, 0.17 * s, neck)
         canvas.ellipse(p.x, p.y + 0.67 * s, 0.24 * s, 0.1 * s, neck)
 
@@ -114,17 +134,28 @@ class Talk(Scene):
             shade = 0.08 + 0.55 * smooth(0.1, 0.62, np.hypot(u + 0.07, (v + 0.05) * 0.72))
             cheek = np.exp(-((np.abs(u) - 0.2) ** 2 + (v - 0.14) ** 2) / 0.008)
             colour = mix(p.skin, (84, 44, 34), shade)
-            return colour + cheek[..., None] * np.asarray((14, -6, -6), np.float32)
+            warm: Array = colour + cheek[..., None] * np.asarray((14, -6, -6), np.float32)
+            return warm
 
         for side in (-1, 1):
             canvas.ellipse(cx + side * 0.385 * s, cy + 0.03 * s, 0.06 * s, 0.11 * s, skin)
         canvas.ellipse(cx, cy + 0.02 * opening * s, 0.38 * s, (0.5 + 0.02 * opening) * s, skin)
         _eyes(canvas, p, cx, cy, lid)
-        canvas.line(cx + 0.012 * s, cy - 0.02 * s, cx + 0.035 * s, cy + 0.11 * s, 0.012 * s, _darker(p.skin, 0.68),
-                    alpha=0.55, soft=0.04 * s)  # fmt: skip
+        canvas.line(
+            cx + 0.012 * s,
+            cy - 0.02 * s,
+            cx + 0.035 * s,
+            cy + 0.11 * s,
+            0.012 * s,
+            _darker(p.skin, 0.68),
+            alpha=0.55,
+            soft=0.04 * s,
+        )
         canvas.ellipse(cx, cy + 0.125 * s, 0.062 * s, 0.036 * s, _darker(p.skin, 0.9), alpha=0.8, soft=0.03 * s)
         for side in (-1, 1):
-            canvas.ellipse(cx + side * 0.032 * s, cy + 0.142 * s, 0.015 * s, 0.009 * s, _darker(p.skin, 0.42), soft=0.01 * s)
+            canvas.ellipse(
+                cx + side * 0.032 * s, cy + 0.142 * s, 0.015 * s, 0.009 * s, _darker(p.skin, 0.42), soft=0.01 * s
+            )
         _mouth(canvas, p, cx, cy + 0.265 * s, opening)
         _fringe(canvas, p, cx, cy)
 
@@ -140,18 +171,38 @@ def _eyes(canvas: Canvas, p: Person, cx: float, cy: float, lid: float) -> None:
             canvas.ellipse(x, y, 0.028 * s, min(0.028 * s, tall), (74, 52, 36))
             canvas.ellipse(x, y, 0.014 * s, 0.014 * s, (10, 8, 8))
             canvas.ellipse(x - 0.009 * s, y - 0.01 * s, 0.006 * s, 0.006 * s, (255, 255, 255))
-        canvas.line(x - 0.058 * s, y - tall * 0.75, x + 0.058 * s, y - tall * 0.75, 0.006 * s, (38, 26, 22), soft=0.012 * s)
-        canvas.line(x - 0.075 * s, y - 0.078 * s - side * 0.009 * s, x + 0.075 * s, y - 0.078 * s + side * 0.009 * s,
-                    0.012 * s, _darker(p.hair, 0.8), alpha=0.9, soft=0.012 * s)  # fmt: skip
+        canvas.line(
+            x - 0.058 * s, y - tall * 0.75, x + 0.058 * s, y - tall * 0.75, 0.006 * s, (38, 26, 22), soft=0.012 * s
+        )
+        canvas.line(
+            x - 0.075 * s,
+            y - 0.078 * s - side * 0.002 * s,
+            x + 0.075 * s,
+            y - 0.078 * s + side * 0.002 * s,
+            0.012 * s,
+            _darker(p.hair, 0.8),
+            alpha=0.9,
+            soft=0.012 * s,
+        )
 
 
 def _mouth(canvas: Canvas, p: Person, x: float, y: float, opening: float) -> None:
     s = p.size
     wide, tall = (0.13 - 0.03 * opening) * s, (0.012 + 0.085 * opening) * s
-    lip = (150, 66, 62) if p.long_hair else (146, 84, 74)
+    lip: Colour = (150, 66, 62) if p.long_hair else (146, 84, 74)
     drop = y + 0.5 * tall
     canvas.ellipse(x, drop, wide + 0.014 * s, tall + 0.026 * s, lip, soft=0.012 * s)
     canvas.ellipse(x, drop, wide, tall, (44, 12, 14))
+    for side in (-1, 1):
+        canvas.line(
+            x + side * wide * 0.7,
+            drop,
+            x + side * (wide + 0.016 * s),
+            drop - 0.016 * s,
+            0.005 * s,
+            _darker(lip, 0.7),
+            soft=0.01 * s,
+        )
     if opening > 0.15:
         canvas.ellipse(x, drop - tall * 0.62, wide * 0.72, tall * 0.24, (236, 232, 224))
         canvas.ellipse(x, drop + tall * 0.58, wide * 0.55, tall * 0.3, (176, 78, 80), soft=0.01 * s)
@@ -159,12 +210,14 @@ def _mouth(canvas: Canvas, p: Person, x: float, y: float, opening: float) -> Non
 
 def _fringe(canvas: Canvas, p: Person, cx: float, cy: float) -> None:
     s = p.size
-    line = (lambda x: 0.28 - 0.5 * np.abs(x - cx + 0.08 * s) / s) if p.long_hair else (lambda x: 0.35 - 1.3 * ((x - cx) / s) ** 2)
 
     def cap(x: Array, y: Array) -> Array:
         u, v = (x - cx) / (0.42 * s), (y - cy + 0.05 * s) / (0.52 * s)
         ball = (np.hypot(u, v) - 1) * 0.45 * s
-        return np.maximum(ball, (y - cy) + line(x).astype(np.float32) * np.float32(s))
+        part = (x - cx) / s
+        line = 0.28 - 0.5 * np.abs(part + 0.08) if p.long_hair else 0.35 - 1.3 * part**2
+        both: Array = np.maximum(ball, y - cy + line * s)
+        return both
 
     canvas.shape(cap, (cx - 0.43 * s, cy - 0.6 * s, cx + 0.43 * s, cy + 0.3 * s), _hair(p), soft=0.012 * s)
 

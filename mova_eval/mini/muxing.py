@@ -40,7 +40,7 @@ def write_clip(path: Path, reel: Reel) -> None:
         video: Any = container.add_stream("libx264", rate=reel.fps)
         video.height, video.width = first.shape[:2]
         video.pix_fmt = "yuv420p"
-        video.options = {"preset": "veryfast", "crf": "17", "threads": "1"}
+        video.options = {"preset": "superfast", "crf": "18", "threads": "1"}
         video.codec_context.thread_count = 1
         if reel.rotation:
             video.set_display_rotation(reel.rotation)
@@ -61,7 +61,9 @@ def _audio_stream(container: Any, reel: Reel) -> Any:
     if reel.sound is None:
         return None
     layout = "mono" if reel.sound.ndim == 1 else "stereo"
-    return container.add_stream("aac", rate=reel.sample_rate, layout=layout, bit_rate=192_000)
+    return container.add_stream(
+        "aac", rate=reel.sample_rate, layout=layout, bit_rate=160_000, options={"aac_coder": "fast"}
+    )
 
 
 def _encode_sound(container: Any, stream: Any, reel: Reel) -> None:

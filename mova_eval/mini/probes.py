@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mova_eval.mini import sound as s
 from mova_eval.mini.muxing import Reel
 from mova_eval.mini.scene import FPS, Scene
-from mova_eval.mini.sound import RATE, Sound
+from mova_eval.mini.sound import Sound
 from mova_eval.mini.stage import entry_of, events_of, faces_in, scene_of
 from mova_eval.mini.tracks import SECONDS, Track, sound_of, spoken
 
@@ -66,21 +66,37 @@ def _made(frames: Iterator[Picture], track: Sound | None, /, **truth: Any) -> Ma
 def _shifted(item: str, shift: float) -> Made:
     late = [at + shift for at in events_of(item)]
     frames = pictures(scene_of(item, *picture_size(item)), SECONDS)
-    return _made(frames, sound_of(item, late), picture=item, sound=item, shift_s=shift, onsets_s=list(events_of(item)),
-                 sound_onsets_s=[round(at, 4) for at in late])  # fmt: skip
+    return _made(
+        frames,
+        sound_of(item, late),
+        picture=item,
+        sound=item,
+        shift_s=shift,
+        onsets_s=list(events_of(item)),
+        sound_onsets_s=[round(at, 4) for at in late],
+    )
 
 
 def _metronome(tempo: float) -> Made:
     seen = events_of("m18")
     heard = [k * 0.5 / tempo for k in range(1, 1 + int((SECONDS - 0.02) * tempo / 0.5))]
     frames = pictures(scene_of("m18", *picture_size("m18")), SECONDS)
-    return _made(frames, sound_of("m18", heard), picture="m18", sound="m18", tempo=tempo, onsets_s=list(seen),
-                 sound_onsets_s=[round(at, 4) for at in heard])  # fmt: skip
+    return _made(
+        frames,
+        sound_of("m18", heard),
+        picture="m18",
+        sound="m18",
+        tempo=tempo,
+        onsets_s=list(seen),
+        sound_onsets_s=[round(at, 4) for at in heard],
+    )
 
 
 def _swapped() -> Made:
     frames = pictures(scene_of("m13", *picture_size("m13")), SECONDS)
-    return _made(frames, sound_of("m20"), picture="m13", sound="m20", onsets_s=list(events_of("m13")), sound_onsets_s=[])
+    return _made(
+        frames, sound_of("m20"), picture="m13", sound="m20", onsets_s=list(events_of("m13")), sound_onsets_s=[]
+    )
 
 
 def _level(lufs: float) -> Made:
@@ -134,8 +150,16 @@ def _odd() -> Made:
     t = np.arange(round(seconds * rate)) / rate
     left, right = (0.1 * np.sin(2 * math.pi * tone * t) for tone in (440.0, 660.0))
     frames = (np.ascontiguousarray(np.rot90(picture)) for picture in pictures(scene, seconds, fps))
-    truth = {"picture": "m18", "seconds": seconds, "rotation": -90, "sample_rate": rate, "channels": 2,
-             "tones_hz": [440.0, 660.0], "shown_width": 640, "shown_height": 352}  # fmt: skip
+    truth = {
+        "picture": "m18",
+        "seconds": seconds,
+        "rotation": -90,
+        "sample_rate": rate,
+        "channels": 2,
+        "tones_hz": [440.0, 660.0],
+        "shown_width": 640,
+        "shown_height": 352,
+    }
     return Made(Reel(frames, fps, np.stack([left, right]), rate, -90), truth)
 
 

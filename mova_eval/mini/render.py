@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -34,6 +35,7 @@ RENDERER = 1
 Progress = Callable[[str, int, int], None]
 """Called after each clip with its name, how many are done, and how many there are."""
 
+_THREADS = 4
 REFERENCE_ITEMS = tuple(f"m{k}" for k in range(13, 23))
 
 
@@ -66,9 +68,12 @@ def left_out(subset: Iterable[str] | None = None) -> dict[str, str]:
 
 
 def render_truth(
-    out_dir: str | os.PathLike[str], *, subset: Iterable[str] | None = None, progress: Progress | None = None,
+    out_dir: str | os.PathLike[str],
+    *,
+    subset: Iterable[str] | None = None,
+    progress: Progress | None = None,
     force: bool = False,
-) -> list[Path]:  # fmt: skip
+) -> list[Path]:
     """Render the truth clips and return their paths.
 
     subset: item ids and probe names, None for all. force: render again what is already there. Clips that cannot be made
@@ -77,13 +82,12 @@ def render_truth(
     folder = Path(out_dir)
     todo = [job for job in _chosen(subset) if job.missing is None]
     paths = []
-    for count, job in enumerate(todo, 1):
-        path = folder / job.path
-        if force or not _complete(path):
-            _render(path, job)
-        paths.append(path)
-        if progress is not None:
-            progress(job.name, count, len(todo))
+    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:  # drawing and encoding mostly hold no lock
+        done = pool.map(lambda job: _ensure(folder / job.path, job, force), todo)
+        for count, (job, path) in enumerate(zip(todo, done, strict=True), 1):
+            paths.append(path)
+            if progress is not None:
+                progress(job.name, count, len(todo))
     return paths
 
 
@@ -141,6 +145,12 @@ def _stamp_path(path: Path) -> Path:
     return path.with_suffix(".json") if path.suffix == ".mp4" else path.with_name(path.name + ".json")
 
 
+def _ensure(path: Path, job: Job, force: bool) -> Path:
+    if force or not _complete(path):
+        _render(path, job)
+    return path
+
+
 def _complete(path: Path) -> bool:
     """Whether the clip is there, of this version, and as long in bytes as when it was written."""
     try:
@@ -153,8 +163,16 @@ def _complete(path: Path) -> bool:
 def _render(path: Path, job: Job) -> None:
     made = job.make()
     size: dict[str, int] = {}
-    write_clip(path, Reel(_watched(made.reel.pictures, size), made.reel.fps, made.reel.sound, made.reel.sample_rate,
-                          made.reel.rotation))  # fmt: skip
+    write_clip(
+        path,
+        Reel(
+            _watched(made.reel.pictures, size),
+            made.reel.fps,
+            made.reel.sound,
+            made.reel.sample_rate,
+            made.reel.rotation,
+        ),
+    )
     truth = {
         "name": job.name,
         "renderer": RENDERER,

@@ -61,13 +61,18 @@ def noise_band(seconds: float, low: float, high: float, seed: int, *, slope: flo
     return unit
 
 
-def modes(frequencies: Sequence[float], decays: Sequence[float], levels: Sequence[float], *, attack: float = 0.001) -> Sound:
+def modes(
+    frequencies: Sequence[float], decays: Sequence[float], levels: Sequence[float], *, attack: float = 0.001
+) -> Sound:
     """A struck body: sinusoids that start together and die away, each with its decay time (s, to 1/e) and level."""
     t = np.arange(round(min(6 * max(decays), 5.0) * RATE)) / RATE
     body: Sound = sum(
-        (level * np.exp(-t / decay) * np.sin(2 * np.pi * frequency * t)
-         for frequency, decay, level in zip(frequencies, decays, levels, strict=True)), np.zeros_like(t)
-    )  # fmt: skip
+        (
+            level * np.exp(-t / decay) * np.sin(2 * np.pi * frequency * t)
+            for frequency, decay, level in zip(frequencies, decays, levels, strict=True)
+        ),
+        np.zeros_like(t),
+    )
     return body * np.minimum(t / attack, 1)
 
 
@@ -99,8 +104,12 @@ def ball_on_wood(seed: int) -> Sound:
 def hammer_on_nail(seed: int) -> Sound:
     """Steel on steel over a wooden block."""
     tune = 1 + 0.03 * np.random.default_rng(seed).standard_normal()
-    ping = modes([1870 * tune, 3140 * tune, 4890 * tune, 6720 * tune, 8350], [0.07, 0.05, 0.04, 0.025, 0.02],
-                 [0.5, 0.6, 0.5, 0.4, 0.25], attack=0.0002)  # fmt: skip
+    ping = modes(
+        [1870 * tune, 3140 * tune, 4890 * tune, 6720 * tune, 8350],
+        [0.07, 0.05, 0.04, 0.025, 0.02],
+        [0.5, 0.6, 0.5, 0.4, 0.25],
+        attack=0.0002,
+    )
     add(ping, modes([141, 263, 422], [0.05, 0.035, 0.02], [1.0, 0.6, 0.4]), 0)
     add(ping, click(0.02, 1500, 12000, 0.003, seed), 0, 0.6)
     return ping
@@ -123,7 +132,9 @@ def thunderclap(seed: int) -> Sound:
     """A crack that rolls away for three seconds."""
     roll = noise_band(3.2, 25, 420, seed, slope=-4.5)
     t = np.arange(len(roll)) / RATE
-    roll *= np.minimum(t / 0.008, 1) * np.exp(-t / 0.9) * (1 + 0.45 * np.clip(_wobble(len(roll), 7, seed + 1), -1.5, 1.5))
+    roll *= (
+        np.minimum(t / 0.008, 1) * np.exp(-t / 0.9) * (1 + 0.45 * np.clip(_wobble(len(roll), 7, seed + 1), -1.5, 1.5))
+    )
     add(roll, click(0.5, 150, 7000, 0.06, seed + 2), 0, 0.9)
     add(roll, click(0.4, 120, 4000, 0.08, seed + 3), 0.13, 0.45)
     return roll
@@ -135,7 +146,9 @@ def piano_note(midi: int, seconds: float = 2.4) -> Sound:
     stiff = 3.5e-4
     partials = [(k, base * k * math.sqrt(1 + stiff * k * k)) for k in range(1, 14) if base * k < 9000]
     detuned = [(k, f * d) for k, f in partials for d in (1.0, 1.0006)]
-    note = modes([f for _, f in detuned], [1.1 / k**0.7 for k, _ in detuned], [0.5 / k**1.25 for k, _ in detuned], attack=0.004)
+    note = modes(
+        [f for _, f in detuned], [1.1 / k**0.7 for k, _ in detuned], [0.5 / k**1.25 for k, _ in detuned], attack=0.004
+    )
     add(note, click(0.05, 60, 900, 0.012, midi), 0, 0.05)
     return note[: round(seconds * RATE)] * np.linspace(1, 0, min(len(note), round(seconds * RATE))) ** 0.3
 

@@ -11,7 +11,8 @@ from typing import Any
 from mova_eval.mini.content import ENTRIES, Entry
 from mova_eval.mini.faces import Mouth, Talk, people
 from mova_eval.mini.scene import Scene
-from mova_eval.mini.scenes_events import Ball, Drum, Glass, Hammer, Lightning, Metronome, Piano
+from mova_eval.mini.scenes_events import Ball, Glass, Hammer, Lightning
+from mova_eval.mini.scenes_music import Drum, Metronome, Piano
 from mova_eval.mini.scenes_places import Campfire, Chess, RainWindow, Sea, Snow, Street
 
 Events = tuple[float, ...]
@@ -39,12 +40,22 @@ _TALKS: dict[str, dict[str, Any]] = {
     "m12": {"count": 3, "look": 0, "wall": _WARM},
 }
 _PLACES: dict[str, Callable[[int, int], Scene]] = {
-    "m08": Sea, "m20": RainWindow, "m21": Campfire, "m22": Street, "m23": Chess, "m24": Snow,
-}  # fmt: skip
+    "m08": Sea,
+    "m20": RainWindow,
+    "m21": Campfire,
+    "m22": Street,
+    "m23": Chess,
+    "m24": Snow,
+}
 _HAPPENINGS: dict[str, Callable[[int, int, Events], Scene]] = {
-    "m13": Ball, "m14": Hammer, "m15": Glass, "m16": Lightning, "m18": Metronome, "m19": Drum,
+    "m13": Ball,
+    "m14": Hammer,
+    "m15": Glass,
+    "m16": Lightning,
+    "m18": Metronome,
+    "m19": Drum,
     "m17": lambda width, height, events: Piano(width, height, events, PIANO_KEYS),
-}  # fmt: skip
+}
 
 
 def entry_of(item: str) -> Entry:
@@ -81,7 +92,9 @@ def first_frame_jpeg(item: str) -> bytes:
 
     width, height = entry_of(item).frame
     picture = scene_of(item, width, height).frame(0.0)
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    done, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    )
     if not done:
         raise RuntimeError(f"OpenCV could not write the first frame of {item} as a JPEG")
     return bytes(data.tobytes())
@@ -98,9 +111,13 @@ def write_first_frames(folder: Path) -> dict[str, Any]:
         data = first_frame_jpeg(entry.id)
         (folder / f"{entry.id}.jpg").write_bytes(data)
         frames[entry.id] = {
-            "file": f"{entry.id}.jpg", "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data),
-            "width": entry.frame[0], "height": entry.frame[1], "faces": faces_in(entry.id),
-        }  # fmt: skip
+            "file": f"{entry.id}.jpg",
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "bytes": len(data),
+            "width": entry.frame[0],
+            "height": entry.frame[1],
+            "faces": faces_in(entry.id),
+        }
     facts = {
         "made_by": "drawn by mova_eval.mini.stage.write_first_frames; no photographs, no generative model",
         "licence": "CC0-1.0",

@@ -19,7 +19,12 @@ SECONDS = 5.0
 SPEECH_LUFS = -20.0
 THUNDER_DELAY_S = 0.8
 _LEAD_S, _PAUSE_S, _TAIL_S = 0.4, 0.35, 0.4
-_VOICES: dict[str, tuple[str, ...]] = {"m02": ("man",), "m04": ("man",), "m09": ("woman", "man"), "m11": ("woman", "man")}
+_VOICES: dict[str, tuple[str, ...]] = {
+    "m02": ("man",),
+    "m04": ("man",),
+    "m09": ("woman", "man"),
+    "m11": ("woman", "man"),
+}
 """Voices of an item's speakers in order of first appearance; one woman where nothing is said."""
 
 
@@ -53,7 +58,13 @@ class Track:
             "lufs": None if level is None else round(level, 3),
             "sound_onsets_s": [round(at, 4) for at in self.onsets],
             "turns": [
-                {"speaker": t.speaker, "voice": t.voice, "text": t.text, "start": round(t.start, 3), "end": round(t.end, 3)}
+                {
+                    "speaker": t.speaker,
+                    "voice": t.voice,
+                    "text": t.text,
+                    "start": round(t.start, 3),
+                    "end": round(t.end, 3),
+                }
                 for t in self.turns
             ],
         }
@@ -118,8 +129,9 @@ def sound_of(item: str, events: Sequence[float] | None = None, *, seed: int = 0)
         "m18": lambda: _struck(at, lambda k: s.tick(k % 4 == 3)),
         "m19": lambda: _drum(at, seed),
         "m20": lambda: s.at_loudness(s.rain(SECONDS, 200 + seed), -26.0),
-        "m21": lambda: s.at_loudness(s.fire(SECONDS, 210 + seed), -25.0)
-        + s.at_loudness(s.crickets(SECONDS, 215 + seed), -38.0),
+        "m21": lambda: (
+            s.at_loudness(s.fire(SECONDS, 210 + seed), -25.0) + s.at_loudness(s.crickets(SECONDS, 215 + seed), -38.0)
+        ),
         "m22": lambda: s.at_loudness(s.traffic(SECONDS, 220 + seed), -36.0),
         "m23": lambda: s.at_loudness(s.room(SECONDS, 230 + seed), -62.0),
         "m24": lambda: s.at_loudness(s.room(SECONDS, 240 + seed), -62.0),

@@ -20,6 +20,8 @@ SIZES: dict[str, float] = {"woman": 1.0, "man": 0.8, "youth": 1.15}
 """Speaker -> factor on pitch and formants."""
 _TEMPO = {"woman": 1.0, "man": 0.96, "youth": 1.0}
 _VOICE_RATE = 24_000
+_PRONOUNCED = {"ˈɑnə": "ˈænə"}
+"""Phonemes of the voice's lexicon and what is said instead: "Anna" as in "banana", which recognisers spell right."""
 
 
 def missing_voice(language: str | None) -> str | None:
@@ -28,7 +30,9 @@ def missing_voice(language: str | None) -> str | None:
     Only English: no packaged Chinese voice is known that a speech recogniser reads back without errors.
     """
     if language == "zh":
-        return "no packaged voice speaks Chinese well enough to be read back; put your own clip of this item in its place"
+        return (
+            "no packaged voice speaks Chinese well enough to be read back; put your own clip of this item in its place"
+        )
     if find_spec(PACKAGE) is None:
         return "the speech synthesiser is not installed; install it with: pip install -r requirements/offline.txt"
     return None
@@ -51,9 +55,20 @@ def speak(text: str, speaker: str = "woman") -> Sound:
 
     size = SIZES[speaker]
     straight = text.replace("’", "'")
-    spoken = np.asarray(_engine()(straight, speed=_TEMPO[speaker] / size, seed=7), np.float64)
+    spoken = np.concatenate(
+        [
+            np.asarray(_engine().from_phonemes(_corrected(phonemes), speed=_TEMPO[speaker] / size, seed=7), np.float64)
+            for phonemes in _engine().phonemize(straight)
+        ]
+    )
     line = soxr.resample(spoken, _VOICE_RATE * size, RATE, quality="VHQ")
     return _trimmed(cast("Sound", line))
+
+
+def _corrected(phonemes: str) -> str:
+    for wrong, right in _PRONOUNCED.items():
+        phonemes = phonemes.replace(wrong, right)
+    return phonemes
 
 
 def _trimmed(line: Sound) -> Sound:
@@ -61,7 +76,8 @@ def _trimmed(line: Sound) -> Sound:
     pad = round(0.03 * RATE)
     cut: Sound = line[max(loud[0] - pad, 0) : loud[-1] + pad]
     ramp = np.minimum(1, np.minimum(np.arange(len(cut)), np.arange(len(cut))[::-1]) / (0.01 * RATE))
-    return cut * ramp * (0.5 / np.abs(cut).max())
+    shaped: Sound = cut * ramp * (0.5 / np.abs(cut).max())
+    return shaped
 
 
 def opening(line: Sound, fps: int) -> NDArray[np.float64]:
