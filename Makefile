@@ -47,6 +47,7 @@ $(VENV)/.installed-test: $(VENV)/.installed-demo
 	$(PIP) install -q -c requirements/constraints.txt torch
 	$(PIP) install -q -c requirements/constraints.txt -e '.[models,test]'
 	$(PIP) install -q --no-deps -r requirements/nodeps.txt
+	$(PIP) install -q meeteval || echo "meeteval needs a C++ compiler: the comparison with it will be skipped"
 	touch $@
 
 clean:
