@@ -77,8 +77,8 @@ def audio_stream(container: InputContainer) -> AudioStream | None:
 
 
 def nominal_rate(stream: VideoStream) -> Fraction:
-    """Frames per second as OpenCV's CAP_PROP_FPS gives them: FFmpeg's guess, else the average, else the tick rate."""
-    rate = stream.guessed_rate or stream.average_rate
+    """Frames per second as OpenCV's CAP_PROP_FPS gives them: the average, else FFmpeg's guess, else the tick rate."""
+    rate = stream.average_rate or stream.guessed_rate
     if rate:
         return Fraction(rate)
     return 1 / Fraction(stream.time_base) if stream.time_base else Fraction(0)
