@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from metrics.errors import ClipError
 from metrics.metric import Metric
 from metrics.types import Measurement, Need, Request, ScoreSpec
 
@@ -88,6 +89,8 @@ class Loudness(Metric):
         from metrics.signals import is_silent
 
         samples = clip.audio_mean(RATE).samples
+        if not len(samples):
+            raise ClipError("empty_audio", f"{clip.path.name} has no sound after its start time, generate it again")
         lufs = loudness_of(samples)
         scores = {"rms": rms_of(samples)}
         details: dict[str, Any] = {"peak": float(np.abs(samples).max()), "seconds_metered": len(samples) / RATE}

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import cv2_frames, make_clip, shared_clip
 
-from metrics.av_align import flow_peaks, matches, mean_flow, overlap
+from metrics import Clip, Measurement
+from metrics.av_align import AvAlign, flow_peaks, matches, mean_flow, overlap
 
 TIMES = st.lists(st.integers(0, 100).map(lambda slot: slot / 20), max_size=30)
 
@@ -126,3 +132,148 @@ def test_threads_do_not_change_the_flow() -> None:
         np.testing.assert_array_equal(mean_flow(frames), one)
     finally:
         cv2.setNumThreads(before)
+
+
+RATE, FPS = 44_100, 25
+BURSTS = (10, 22, 36)  # frames into which the picture jumps
+
+
+def film(bursts: tuple[int, ...] = BURSTS, count: int = 50) -> Callable[[int], np.ndarray]:
+    """Index -> uint8 RGB picture of a texture that stands still and jumps 3 pixels at `bursts`."""
+    gray = moving([3 * (step in bursts) for step in range(1, count)])
+    return lambda index: np.repeat(gray[index][..., None], 3, axis=2)
+
+
+def clicks(times: Sequence[float], seconds: float = 2.0, level: float = 0.5) -> np.ndarray:
+    samples = np.zeros(round(seconds * RATE), np.float32)
+    for time in times:
+        samples[round(time * RATE) : round(time * RATE) + 200] = level
+    return samples
+
+
+def exact_clip(path: Path, samples: np.ndarray | None, **more: Any) -> Path:
+    """A clip without coding loss: what is put in is what the metric sees."""
+    more = {"pictures": film(), "frames": 50, "fps": FPS, "size": (64, 64), **more}
+    return make_clip(
+        path, video_codec="ffv1", pixel_format="bgr0", audio=samples, audio_rate=RATE, audio_codec="pcm_f32le", **more
+    )
+
+
+def measure(path: Path, **options: Any) -> Measurement:
+    with Clip(path) as clip:
+        return AvAlign(**options).measure(clip)
+
+
+def test_clicks_at_the_jumps_are_aligned_and_clicks_between_are_not(tmp_path: Path) -> None:
+    times = [frame / FPS for frame in BURSTS]
+    together = measure(exact_clip(tmp_path / "together.mkv", clicks(times)))
+    assert together.scores == {"av_align": 1.0}
+    assert together.details["video_peaks"] == times
+    assert together.details["matches"] == [[0, 0], [1, 1], [2, 2]]
+    apart = measure(exact_clip(tmp_path / "apart.mkv", clicks([time + 0.2 for time in times])))
+    assert apart.scores == {"av_align": 0.0}
+    assert apart.flags == ()
+    one = measure(exact_clip(tmp_path / "one.mkv", clicks([times[1]])))
+    assert one.scores["av_align"] == pytest.approx(1 / 3)
+
+
+def reference(path: Path) -> tuple[float, list[float], list[float]]:
+    """AV-Align with librosa and OpenCV's own reader, in the words of the definition: score, onsets, video peaks."""
+    import cv2
+    import librosa
+
+    with Clip(path) as clip:
+        samples = clip.audio(rate=RATE, layout="mono", sample_format="flt").samples
+    onsets = list(librosa.onset.onset_detect(y=samples, sr=RATE, units="time"))
+    capture = cv2.VideoCapture(str(path))
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    capture.release()
+    gray = [cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) for frame in cv2_frames(path)]
+    lengths = []
+    for before, after in itertools.pairwise(gray):
+        flow = cv2.calcOpticalFlowFarneback(before, after, None, 0.5, 3, 15, 3, 5, 1.2, 0)
+        lengths.append(float(np.mean(np.hypot(flow[..., 0], flow[..., 1]), dtype=np.float64)))
+    lengths = [lengths[0], *lengths]
+    inner = range(1, len(lengths) - 1)
+    peaks = [i / fps for i in inner if lengths[i - 1] < lengths[i] > lengths[i + 1] and lengths[i] >= 0.1]
+    met = slow_matches(onsets, peaks, fps)
+    return met / (len(onsets) + len(peaks) - met), onsets, peaks
+
+
+@pytest.mark.parametrize("fps", [24, 25, Fraction(30000, 1001)])
+def test_a_coded_clip_scores_as_with_librosa_and_opencv(tmp_path: Path, fps: Fraction) -> None:
+    rng = np.random.default_rng(3)
+    samples = (0.3 * rng.standard_normal(2 * RATE) * np.repeat(rng.random(21) ** 3, 4200)[: 2 * RATE]).astype(
+        np.float32
+    )
+    bursts = tuple(range(3, 48, 4))
+    path = make_clip(tmp_path / "coded.mp4", pictures=film(bursts), frames=50, fps=fps, size=(64, 64), audio=samples,
+                     audio_rate=RATE)  # fmt: skip
+    score, onsets, peaks = reference(path)
+    result = measure(path)
+    assert len(onsets) > 3
+    assert len(peaks) > 3
+    assert result.details["onsets"] == pytest.approx(onsets, abs=1e-6)
+    assert result.details["video_peaks"] == pytest.approx(peaks, abs=1e-6)
+    assert result.scores["av_align"] == score
+
+
+def test_silence_and_stillness_are_a_true_zero(tmp_path: Path) -> None:
+    silent = measure(exact_clip(tmp_path / "silent.mkv", clicks([])))
+    assert (silent.status, silent.scores) == ("scored", {"av_align": 0.0})
+    assert silent.flags == ("silent_audio", "no_onsets")
+    steady = np.full(2 * RATE, 0.1, np.float32)
+    assert "silent_audio" not in measure(exact_clip(tmp_path / "steady.mkv", steady)).flags
+    still = measure(exact_clip(tmp_path / "still.mkv", clicks([0.5, 1.0]), pictures=film(())))
+    assert (still.status, still.scores) == ("scored", {"av_align": 0.0})
+    assert still.flags == ("no_motion_peaks",)
+
+
+@pytest.mark.parametrize("samples", [clicks([], 0.05), clicks([0.01], 0.05), np.sign(clicks([0.4, 0.88]) - 0.1)])
+def test_odd_sound_is_scored(tmp_path: Path, samples: np.ndarray) -> None:
+    result = measure(exact_clip(tmp_path / "odd.mkv", samples.astype(np.float32)))
+    assert result.status == "scored"
+
+
+def test_what_cannot_be_computed_fails_and_counts_zero_in_the_official_tool(
+    tmp_path: Path, mute_clip: Path, sound_only_clip: Path
+) -> None:
+    one_frame = exact_clip(tmp_path / "one.mkv", clicks([0.5]), frames=1)
+    nan = exact_clip(tmp_path / "nan.mkv", np.full(RATE, np.nan, np.float32))
+    codes = {mute_clip: "no_audio_stream", sound_only_clip: "no_video_stream", one_frame: "too_few_frames",
+             nan: "audio_not_finite"}  # fmt: skip
+    for path, code in codes.items():
+        result = measure(path)
+        assert (result.status, result.code) == ("failed", code)
+        assert path.name in str(result.reason)
+    assert AvAlign.scores[0].failure_value == 0.0
+
+
+def test_two_frames_and_single_pixels_are_scored(tmp_path: Path) -> None:
+    assert measure(exact_clip(tmp_path / "two.mkv", clicks([0.5]), frames=2)).scores == {"av_align": 0.0}
+    pixel = exact_clip(
+        tmp_path / "pixel.mkv", clicks([0.5]), size=(1, 1), pictures=lambda i: np.full((1, 1, 3), 9 * i % 256, np.uint8)
+    )
+    assert measure(pixel).flags == ("no_motion_peaks",)
+
+
+def test_threads_do_not_change_the_score(tiny_clip: Path) -> None:
+    one, two = measure(tiny_clip, threads=1), measure(tiny_clip, threads=2)
+    assert (one.scores, one.details) == (two.scores, two.details)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "score", "onsets", "peaks"),
+    [
+        ("00000", 0.1111111, 10, 10),
+        ("00023", 0.2941176, 53, 35),
+        ("01083", 0.3095238, 37, 18),
+        ("419", 0.3611111, 65, 33),
+        ("talking_woman", 0.3018868, 37, 32),
+    ],
+)
+def test_real_clips_score_as_in_the_official_tool(name: str, score: float, onsets: int, peaks: int) -> None:
+    result = measure(shared_clip(f"{name}.mp4"))
+    assert (len(result.details["onsets"]), len(result.details["video_peaks"])) == (onsets, peaks)
+    assert result.scores["av_align"] == pytest.approx(score, abs=1e-7)

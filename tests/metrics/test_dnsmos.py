@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import wave
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import make_clip, shared_clip
 
+from metrics import Clip, Measurement
 from metrics.dnsmos import RATE, WINDOW, Dnsmos, p808_features, repeated, window_starts, windows_of
 from metrics.errors import UserError
 
@@ -129,3 +134,62 @@ def test_options_and_weights() -> None:
     assert Dnsmos().parameters() != Dnsmos(personalised=True).parameters()
     with pytest.raises(UserError, match="no option 'personalized'"):
         Dnsmos(personalized=True)
+
+
+def measure(path: Path, **options: Any) -> Measurement:
+    with Clip(path) as clip:
+        return metric(**options).measure(clip)
+
+
+def wav(path: Path, samples: np.ndarray, **more: Any) -> Path:
+    sixteen_bit = np.round(samples * 32768).clip(-32768, 32767).astype(np.int16)
+    return make_clip(path, video=False, audio=sixteen_bit, audio_codec="pcm_s16le", **more)
+
+
+def test_a_clip_scores_as_its_samples(tmp_path: Path) -> None:
+    result = measure(wav(tmp_path / "noise.wav", noise(11)))
+    assert result.status == "scored"
+    assert result.scores == rate(noise(11))
+    assert result.flags == ()
+    assert result.details["windows"] == 2
+    assert np.mean(result.details["per_window"]["dnsmos_sig"]) == pytest.approx(result.scores["dnsmos_sig"], abs=1e-6)
+
+
+def test_a_silent_clip_has_the_known_scores_and_a_flag(tmp_path: Path) -> None:
+    result = measure(wav(tmp_path / "silence.wav", np.zeros(5 * RATE)))
+    assert result.scores == pytest.approx(SILENCE, abs=1e-6)
+    assert result.flags == ("silent_audio",)
+
+
+@pytest.mark.parametrize("samples", [noise(0.05), np.ones(RATE), np.sign(noise(1.0))], ids=["short", "dc", "clipped"])
+def test_odd_sound_is_scored_on_the_scale(tmp_path: Path, samples: np.ndarray) -> None:
+    result = measure(wav(tmp_path / "odd.wav", samples))
+    assert result.status == "scored"
+    assert all(1.0 <= value <= 5.0 for value in result.scores.values())
+
+
+def test_a_clip_without_sound_fails(mute_clip: Path, tmp_path: Path) -> None:
+    result = measure(mute_clip)
+    assert (result.status, result.code) == ("failed", "no_audio_stream")
+    with wave.open(str(tmp_path / "empty.wav"), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", "not compressed"))
+    result = measure(tmp_path / "empty.wav")
+    assert (result.status, result.code) == ("failed", "empty_audio")
+
+
+PUBLISHED = {
+    "00000": (3.231187, 2.880865, 3.854281, 2.532049, 3.005995, 4.321829, 2.776701),
+    "00023": (2.084623, 1.191580, 1.159165, 1.114358, 3.087796, 1.714783, 1.801130),
+    "01083": (3.546025, 3.443063, 4.101683, 3.221679, 3.634953, 4.408149, 3.491480),
+    "419": (2.223339, 3.291120, 1.644339, 1.832943, 3.753579, 1.330785, 1.546884),
+    "talking_woman": (3.304024, 2.625224, 3.351602, 2.254596, 3.082311, 2.101996, 1.902201),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_real_clips_score_as_in_the_official_tool(name: str) -> None:
+    path = shared_clip(f"{name}.mp4")
+    plain, personalised = measure(path), measure(path, personalised=True)
+    assert tuple(plain.scores.values()) == pytest.approx(PUBLISHED[name][:4], abs=1e-4)
+    assert tuple(personalised.scores.values())[1:] == pytest.approx(PUBLISHED[name][4:], abs=1e-4)
+    assert plain.details["windows"] == 1
