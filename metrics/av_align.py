@@ -134,6 +134,9 @@ class AvAlign(Metric):
                 continue
         return {}
 
+    def load(self) -> None:
+        import cv2  # noqa: F401 - so that the first clip is not charged with the import
+
     def compute(self, clip: Clip, request: Request) -> Measurement:
         import cv2
 

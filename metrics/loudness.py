@@ -83,6 +83,9 @@ class Loudness(Metric):
 
         return {"pyloudnorm": version("pyloudnorm")}
 
+    def load(self) -> None:
+        import pyloudnorm  # noqa: F401 - it brings SciPy along: a second that no clip should be charged with
+
     def compute(self, clip: Clip, request: Request) -> Measurement:
         import numpy as np
 
