@@ -84,10 +84,11 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
+def write_atomically(path: Path, data: bytes, *, durable: bool = True, durable_name: bool = True) -> None:
     """Replace a file by new content: after a crash the old or the new content is there, never a mixture.
 
-    durable: wait until the content is on the disk. Raises OSError, with no temporary file left behind.
+    durable: wait until the content is on the disk, and with durable_name until its name is, too.
+    Raises OSError, with no temporary file left behind.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -101,7 +102,7 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise
-    if durable:
+    if durable and durable_name:
         sync_folder(path.parent)
 
 

@@ -173,6 +173,10 @@ def _summarise(paths: RunPaths, matching: MatchingLike, resamples: int) -> Summa
     return summary
 
 
+def _is_filled(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
+
+
 class _Work:
     """The (item, metric) pairs of a run: what is there, what can be taken over, what is to be measured."""
 
@@ -242,7 +246,7 @@ class _Work:
         record = self.journal.records.get((item.item, plan.name))
         if record is None or record.key != key or (retry_failed and record.code in TRANSIENT_CODES):
             return False
-        return record.features is None or (self.paths.features / record.features).is_file()
+        return record.features is None or _is_filled(self.paths.features / record.features)
 
     def _without_measuring(self, index: int, item: RunItem, plan: MetricPlan, key: str) -> Outcome | None:
         if item.clip is None:
@@ -265,19 +269,21 @@ class _Work:
 
     def _write(self, outcomes: Sequence[tuple[int, Outcome]], *, cached: bool) -> None:
         """Features first, then the journal, then timings and cache: a record never points at what is not there."""
-        records = [self._record(index, outcome) for index, outcome in outcomes]
+        records = [self._record(index, outcome, durable=not cached) for index, outcome in outcomes]
         self.journal.append(records)
         self._write_timings(outcomes, cached)
         if self._cache is not None and not cached:
             for (index, outcome), record in zip(outcomes, records, strict=True):
                 self._cache.put(record.key, outcome, Path(self.items[index].clip or "").name)
 
-    def _record(self, index: int, outcome: Outcome) -> Record:
+    def _record(self, index: int, outcome: Outcome, *, durable: bool) -> Record:
         item = self.items[index]
         name = self.paths.feature_name(item.set, item.item, outcome.metric)
         if outcome.features:
             self.paths.features.mkdir(exist_ok=True)
-            write_atomically(self.paths.features / name, encode_features(outcome.features))
+            # Their names need no waiting for the disk: what a crash takes is missed, and made again, at the next start.
+            path = self.paths.features / name
+            write_atomically(path, encode_features(outcome.features), durable=durable, durable_name=False)
         key = self.keys[index, outcome.metric]
         return record_of(outcome, item=item.item, set_=item.set, key=key, features=name)
 

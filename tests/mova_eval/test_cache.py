@@ -18,9 +18,7 @@ from mova_eval.runs.outcomes import TRANSIENT_CODES, Outcome
 from mova_eval.runs.plan import MetricPlan, choose
 
 KEY = "ab" + "0" * 62
-SCORED = Outcome(
-    "m", "scored", scores={"x": 1 / 3}, counts={"x": (1.0, 3.0)}, details={"said": "日本"}, flags=["quiet"]
-)
+SCORED = Outcome("m", "scored", {"x": 1 / 3}, {"x": (1.0, 3.0)}, details={"said": "日本"}, flags=["quiet"])
 WITH_FEATURES = replace(SCORED, features={"p": np.arange(6, dtype=np.float32).reshape(2, 3)})
 
 

@@ -21,9 +21,10 @@ def rng(name: str = "x") -> np.random.Generator:
     return statistics.generator(0, name)
 
 
-def coverage(
-    draw: Callable[[np.random.Generator], list[Floats]], interval: Callable[..., object], truth: float
-) -> float:
+Draw = Callable[[np.random.Generator], list[Floats]]
+
+
+def coverage(draw: Draw, interval: Callable[..., object], truth: float) -> float:
     hits = 0
     world = np.random.default_rng(7)
     for trial in range(400):
