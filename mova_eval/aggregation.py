@@ -9,6 +9,7 @@ score count as the official tool counts them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ _EMPTY_SET_COUNTS_ZERO = frozenset({"rms", "lufs", "is", "clap", "av_align", *_O
 """Scores for which the toolkit counts a set whose clips all failed as 0.0 in the mean over the sets."""
 _FATAL_FAILURE = frozenset({"cpcer"})
 """Scores of which the toolkit gives none at all when one clip fails."""
+
+_SLUG = re.compile("[a-z][a-z0-9_]*")
 
 Condition = Callable[[RunItem], bool]
 
@@ -130,6 +133,7 @@ class ClipScore:
     counts: tuple[float, float] | None = None
     compat: float | None = None
     code: str | None = None
+    reason: str | None = None
     record: Record | None = None
 
 
@@ -137,21 +141,22 @@ def clip_score(item: RunItem, record: Record | None, spec: ScoreSpec) -> ClipSco
     """Read one score off a record."""
     if record is None:
         return ClipScore(item, "pending", code="pending")
-    compat = record.details.get("compat")
-    official = compat.get(spec.name) if isinstance(compat, dict) else None
+    told = record.details.get("compat")
+    official = told.get(spec.name) if isinstance(told, dict) else None
     if record.status == "scored" and (spec.name in record.scores or _from_features(record, spec)):
         value = record.scores.get(spec.name)
         counts = record.counts.get(spec.name)
-        return ClipScore(item, "scored", value, counts, value if official is None else float(official), None, record)
+        compat = value if official is None else float(official)
+        return ClipScore(item, "scored", value, counts, compat, record=record)
     if record.status == "failed" and official is None and item.clip is not None:
         official = spec.failure_value
-    code = record.code or record.status
-    status = record.status
+    status, code, reason = record.status, record.code or record.status, record.reason
     if status == "scored":
         left_out = record.details.get("left_out")
-        code = str(left_out.get(spec.name, "left_out")) if isinstance(left_out, dict) else "left_out"
-        status = "not_applicable"
-    return ClipScore(item, status, compat=None if official is None else float(official), code=code, record=record)
+        why = str(left_out.get(spec.name, "")) if isinstance(left_out, dict) else ""
+        status, code, reason = "not_applicable", why if _SLUG.fullmatch(why) else "left_out", why or None
+    compat = None if official is None else float(official)
+    return ClipScore(item, status, compat=compat, code=code, reason=reason, record=record)
 
 
 def _from_features(record: Record, spec: ScoreSpec) -> bool:

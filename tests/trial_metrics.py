@@ -57,7 +57,8 @@ class Trial(Metric):
                 raise UserError("trial needs a licence file; get one")
             case b"stranger":
                 return Measurement.scored(self.name, {"unheard_of": 1.0})
-        return Measurement.scored(self.name, {"trial": number(clip) + self.options["shift"]})
+        details = {"size": float(clip.path.stat().st_size), "name": {"suffix": clip.path.suffix, "again": [None, 1]}}
+        return Measurement.scored(self.name, {"trial": number(clip) + self.options["shift"]}, details=details)
 
 
 class Rates(Metric):

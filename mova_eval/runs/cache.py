@@ -69,7 +69,8 @@ class MeasurementCache:
             path.parent.mkdir(parents=True, exist_ok=True)
             if arrays is not None:
                 write_atomically(path.with_suffix(".npz"), arrays, durable=False)
-            write_atomically(path, canonical_json(entry).encode(), durable=False)
+            # Not sorted: scores and details come back in the order in which the metric gave them.
+            write_atomically(path, json.dumps(entry, ensure_ascii=False, allow_nan=False).encode(), durable=False)
         except OSError as error:
             self._writable = False
             self._warn(f"measurements are no longer cached: {self.folder}: {error.strerror}")

@@ -10,10 +10,14 @@ from metrics.types import Status
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Counts are of (item, metric). done: already in the journal; cached: taken over from the cache just now."""
+    """Counts are of (item, metric), of items that have a clip only.
+
+    done: already in the journal; cached: taken over from the cache just now.
+    """
 
     run_dir: Path
     items: int
+    clips: int
     metrics: tuple[str, ...]
     total: int
     done: int

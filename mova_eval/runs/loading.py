@@ -89,20 +89,8 @@ class Run:
                 record = records.get((item.item, ref.name))
                 for spec in metric_class(ref.name).scores:
                     one = clip_score(item, record, spec)
-                    reason = record.reason if record is not None else None
-                    rows.append(
-                        (
-                            item.item,
-                            item.set,
-                            item.category,
-                            ref.name,
-                            spec.name,
-                            one.value,
-                            one.status,
-                            reason,
-                            one.code,
-                        )
-                    )
+                    place = (item.item, item.set, item.category, ref.name, spec.name)
+                    rows.append((*place, one.value, one.status, one.reason, one.code))
         columns = ["item", "set", "category", "metric", "score", "value", "status", "reason", "code"]
         return pd.DataFrame(rows, columns=columns).astype({"value": "float64"})
 

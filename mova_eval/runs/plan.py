@@ -157,8 +157,9 @@ def _plan_of(metric: Metric, options: dict[str, Any]) -> MetricPlan:
 
 
 def _made_with(metric: Metric) -> str:
-    """Short name of what a number was made with: weights files, or what the metric says of its model."""
-    return ", ".join([*metric.weights_used(), *map(str, metric.identity().values())])
+    """Short name of what a number was made with: weights files, and the model where the metric names one."""
+    identity = metric.identity()
+    return ", ".join([*metric.weights_used(), *(identity[key] for key in ("asr", "model") if key in identity)])
 
 
 def cores() -> int:

@@ -138,7 +138,8 @@ def _opening(event: Started) -> str:
     cached = f", {event.cached} from the cache" if event.cached else ""
     left = event.total - event.done - event.cached
     by = f" by {event.workers} worker{'s' * (event.workers != 1)}" if left else ""
-    return f"{event.items} items, {', '.join(event.metrics)}: {left} measurements{by}{kept}{cached}"
+    clips = f"{event.clips} clips of {event.items} items"
+    return f"{clips}, {', '.join(event.metrics)}: {left} measurements{by}{kept}{cached}"
 
 
 def _closing(event: Finished) -> str:

@@ -197,7 +197,7 @@ class _Work:
         self.tell = tell
         self.requests: list[Request] = [item.request() for item in benchmark.items]
         self.keys: dict[tuple[int, str], str] = {}
-        self.cached = self.done = 0
+        self.cached = 0
         self._cache = MeasurementCache(warn=lambda text: tell(Warned(text))) if cache else None
 
     def order(self) -> Iterator[tuple[str, str]]:
@@ -215,9 +215,11 @@ class _Work:
 
     def started(self, pending: Sequence[Task], workers: int) -> Started:
         """The event that opens a run."""
-        total = len(self.items) * len(self.plans)
+        clips = sum(item.clip is not None for item in self.items)
+        total = clips * len(self.plans)
+        done = total - self.cached - sum(len(task.metrics) for task in pending)
         names = tuple(plan.name for plan in self.plans)
-        return Started(self.paths.root, len(self.items), names, total, self.done, self.cached, workers)
+        return Started(self.paths.root, len(self.items), clips, names, total, done, self.cached, workers)
 
     def settle(self, retry_failed: bool) -> list[Task]:
         """Write down what is known without measuring; the tasks that remain, in benchmark order."""
@@ -228,7 +230,6 @@ class _Work:
             for plan in self.plans:
                 key = self.keys[index, plan.name] = plan.key(item.sha256, self.requests[index])
                 if self._is_done(item, plan, key, retry_failed):
-                    self.done += 1
                     continue
                 outcome = self._without_measuring(index, item, plan, key)
                 if outcome is None:

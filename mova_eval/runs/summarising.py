@@ -19,7 +19,7 @@ from mova_eval.records import Aggregate, Manifest, MetricRef, Record, RunItem, S
 from mova_eval.runs.items import read_items
 from mova_eval.runs.journal import journal_sha256, latest, read_journal
 from mova_eval.runs.manifest import read_manifest
-from mova_eval.runs.outcomes import decode_features
+from mova_eval.runs.outcomes import NO_CLIP, decode_features
 from mova_eval.runs.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -275,6 +275,9 @@ def _notes(spec: ScoreSpec, rule: Rule, overall: Aggregate, chosen: Sequence[str
     if 0 < overall.n_scored < few:
         clips = "clip" if overall.n_scored == 1 else "clips"
         notes.append(f"{overall.n_scored} {clips} only: too few to compare with other results")
-    if overall.n_failed:
-        notes.append(f"{overall.n_failed} of {overall.n_expected} clips failed; `value` leaves them out")
+    absent = overall.reasons.get(NO_CLIP, 0)
+    if absent:
+        notes.append(f"{absent} of {overall.n_expected} items have no clip")
+    if overall.n_failed > absent:
+        notes.append(f"{overall.n_failed - absent} of {overall.n_expected} clips failed; the value leaves them out")
     return notes

@@ -18,7 +18,14 @@ from mova_eval.runs.outcomes import TRANSIENT_CODES, Outcome
 from mova_eval.runs.plan import MetricPlan, choose
 
 KEY = "ab" + "0" * 62
-SCORED = Outcome("m", "scored", {"x": 1 / 3}, {"x": (1.0, 3.0)}, details={"said": "日本"}, flags=["quiet"])
+SCORED = Outcome(
+    "m",
+    "scored",
+    {"x": 1 / 3},
+    {"x": (1.0, 3.0)},
+    details={"said": "日本", "heard": {"b": 1, "a": [0.1]}},
+    flags=["quiet"],
+)
 WITH_FEATURES = replace(SCORED, features={"p": np.arange(6, dtype=np.float32).reshape(2, 3)})
 
 
@@ -32,6 +39,7 @@ def test_an_entry_comes_back_whole(tmp_path: Path) -> None:
     assert cache.get(KEY, "a.mp4") is None
     cache.put(KEY, SCORED, "a.mp4")
     assert cache.get(KEY, "a.mp4") == SCORED
+    assert str(cache.get(KEY, "a.mp4")) == str(SCORED)  # the order of names, too: journals are compared byte by byte
     cache.put(KEY, WITH_FEATURES, "a.mp4")
     found = cache.get(KEY, "a.mp4")
     assert found is not None

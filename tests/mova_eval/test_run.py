@@ -72,6 +72,7 @@ def test_to_pandas_has_a_row_per_item_and_score(tmp_path: Path) -> None:
     assert list(table.status) == ["scored", "not_applicable", "scored", "failed", "scored"]
     assert math.isnan(table.value[1])
     assert table.reason[1] == "no face in the picture"
+    assert table.code[3] == "error"
 
 
 @pytest.mark.parametrize("workers", [0, 1])
