@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ATTEMPTS = 4
 TIMEOUT_S = (10.0, 60.0)
 """To connect, and between two pieces of the answer."""
-_CHUNK = 1 << 16
+_CHUNK = 1 << 13  # a piece that breaks off in the middle is lost whole
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -76,7 +76,8 @@ def _attempts(url: str, target: Path, sha256: str | None, progress: Progress | N
         reason = f"the file has sha256 {found[:12]}..., expected {sha256[:12]}..."
         if not resumed:  # a piece left by an earlier, other version may be at fault; a whole download is not
             raise UserError(f"{url}: {reason}; it was not kept, get the file by other means or report the change")
-    kept = f"; {part.stat().st_size} bytes are kept, the same command goes on from there" if part.is_file() else ""
+    size = part.stat().st_size if part.is_file() else 0
+    kept = f"; {size} bytes are kept, the same command goes on from there" if size else ""
     raise UserError(f"{url} could not be fetched: {reason}{kept or '; try again later'}")
 
 

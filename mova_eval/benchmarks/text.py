@@ -31,18 +31,11 @@ _NOT_SPECIFIED = re.compile(
 _REFUSAL = (
     r"[^\"]*\b(?:could you please (?:provide|clarify)|please provide more context|as an ai\b|i cannot assist)[^\"]*"
 )
-_SAYING = (
-    r"(?:[,;]?\s*\b(?:while|as|and)\s+|(?<=[.!?])\s+|^)"
-    r"[^.!?,;\"]*\b(?:speaking|say|says|saying|said)\b(?:,? saying)?\s*[,:]?\s*"
-)
-_REFUSAL_DOUBLE = re.compile(_SAYING + '"' + _REFUSAL + '"[.!?]?', re.IGNORECASE)
-_REFUSAL_SINGLE = re.compile(
-    _SAYING.replace(r"[^.!?,;\"]*\b(?:speaking", r"[^.!?;\"]*?\b(?:speaking")
-    + "(?<![A-Za-z])'"
-    + _REFUSAL
-    + r"'(?!\w)[.!?]?",
-    re.IGNORECASE,
-)
+_SAYS = r"\b(?:speaking|says?|saying|said)\b(?:,? saying)?\s*[,:]?\s*"
+_CLAUSE = r"[,;]?\s*\b(?:while|as|and)\s+(?:(?!\b(?:while|as|and)\b)[^.!?,;\"])*?" + _SAYS
+_SENTENCE = r"(?:(?<=[.!?])\s+|^)[^.!?;\"]*?" + _SAYS
+_QUOTED = '(?:"' + _REFUSAL + "\"|(?<![A-Za-z])'" + _REFUSAL + r"'(?!\w))[.!?]?"
+_REFUSALS = tuple(re.compile(start + _QUOTED, re.IGNORECASE) for start in (_CLAUSE, _SENTENCE))
 
 
 def fold(text: str) -> str:
@@ -75,7 +68,7 @@ def clean_audio_prompts(prompts: Iterable[str]) -> tuple[str, ...]:
 def clean_prompt(text: str) -> str:
     """The `clean` variant of a prompt: straight quotes, plain hyphens, no speaker labels, no quoted refusal."""
     straight = _QUOTED_LABEL.sub("", text.translate(_STRAIGHT))
-    for pattern in (_REFUSAL_DOUBLE, _REFUSAL_SINGLE):
+    for pattern in _REFUSALS:  # the clause if there is one, else the whole sentence
         without = pattern.sub("", straight).strip()
         if without != straight.strip():
             return without if without.endswith((".", "!", "?")) or not without else without + "."
