@@ -140,6 +140,12 @@ def missing_parts(metric: Metric) -> list[str]:
     return gaps
 
 
+def origin(name: str) -> str:
+    """The distribution that a metric comes from; "mova-eval" for the suite's own."""
+    entries = _entries()
+    return (entries.get(metric_class(name).name) or entries[name]).origin
+
+
 def card(name: str) -> MetricCard:
     """What there is to know about a metric before running it."""
     cls = metric_class(name)

@@ -63,10 +63,14 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """interrupted: stopped on request before everything was measured. seconds: wall time."""
+    """n_failed: failed measurements of clips; n_without_clip: those that had no clip to measure.
+
+    interrupted: stopped on request before everything was measured. seconds: wall time.
+    """
 
     run_dir: Path
     n_failed: int
+    n_without_clip: int
     interrupted: bool
     seconds: float
 

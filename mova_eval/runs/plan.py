@@ -142,7 +142,7 @@ def _plan_of(metric: Metric, options: dict[str, Any]) -> MetricPlan:
         parameters=parameters,
         weights=digests,
         scores=[spec.name for spec in metric.scores],
-        origin=registry.card(metric.name).origin,
+        origin=registry.origin(metric.name),
         made_with=_made_with(metric),
     )
     prefix = {

@@ -145,7 +145,8 @@ def _opening(event: Started) -> str:
 def _closing(event: Finished) -> str:
     end = "stopped" if event.interrupted else "done"
     failed = f", {event.n_failed} measurements failed" if event.n_failed else ""
-    return f"{end} after {_duration(event.seconds)}{failed}: {event.run_dir}"
+    absent = f", {event.n_without_clip} lack their clip" if event.n_without_clip else ""
+    return f"{end} after {_duration(event.seconds)}{failed}{absent}: {event.run_dir}"
 
 
 def _duration(seconds: float) -> str:

@@ -20,7 +20,7 @@ from mova_eval.runs.items import BenchmarkLike, MatchingLike, make_items, read_i
 from mova_eval.runs.journal import Journal
 from mova_eval.runs.lock import RunLock
 from mova_eval.runs.manifest import check_same, make_manifest, read_manifest, write_manifest
-from mova_eval.runs.outcomes import TRANSIENT_CODES, Outcome, encode_features, record_of
+from mova_eval.runs.outcomes import NO_CLIP, TRANSIENT_CODES, Outcome, encode_features, record_of
 from mova_eval.runs.paths import RunPaths, write_atomically, writing
 from mova_eval.runs.plan import MetricPlan, choose, cores, resolve_device
 from mova_eval.runs.stopping import StopSignal
@@ -122,8 +122,9 @@ def score_clips(
                 if not interrupted:
                     journal.seal(work.order())
             summary = _summarise(paths, matching, resamples)
-    n_failed = sum(record.status == "failed" for record in journal.records.values())
-    tell(Finished(out, n_failed, interrupted, time.monotonic() - started))
+    failures = [record.code for record in journal.records.values() if record.status == "failed"]
+    n_failed, absent = len(failures), failures.count(NO_CLIP)
+    tell(Finished(out, n_failed - absent, absent, interrupted, time.monotonic() - started))
     return RunOutcome(out, summary, n_failed, interrupted)
 
 
