@@ -107,20 +107,8 @@ def score_clips(
             run_items = _prepare(paths, manifest, benchmark, matching)
             with Journal(paths.journal) as journal:
                 work = _Work(benchmark, run_items, plans, paths, journal, cache, tell)
-                pending = work.settle(retry_failed)
-                count = _worker_count(workers, device, len(pending))
-                tell(work.started(pending, 1 if workers == 0 else count))
-                setup = Setup(
-                    options={plan.name: plan.options for plan in plans},
-                    protocol=protocol,
-                    device=device,
-                    threads=threads or max(1, cores() // max(count, 1)),
-                )
-                if pending and not stop.is_set():
-                    work.measure(pending, setup, stop, 0 if workers == 0 else count, timeout)
-                interrupted = not work.complete()
-                if not interrupted:
-                    journal.seal(work.order())
+                how = _Means(protocol, device, workers, threads, timeout)
+                interrupted = not _carry_out(work, how, stop, retry_failed)
             summary = _summarise(paths, matching, resamples)
     failures = [record.code for record in journal.records.values() if record.status == "failed"]
     n_failed, absent = len(failures), failures.count(NO_CLIP)
@@ -132,9 +120,41 @@ def _quiet(_event: Event) -> None:
     """Nobody listens."""
 
 
-def _worker_count(asked: int | None, device: str, pending: int) -> int:
-    default = cores() if device == "cpu" else 1
-    return max(1, min(asked or default, pending)) if pending else 0
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """With what to measure, as `score_clips` was told."""
+
+    protocol: str
+    device: str
+    workers: int | None
+    threads: int | None
+    timeout: float | None
+
+    def worker_count(self, pending: int) -> int:
+        """Processes to start; 0 for none but this one."""
+        default = cores() if self.device == "cpu" else 1
+        return min(default if self.workers is None else self.workers, pending)
+
+    def setup(self, plans: Sequence[MetricPlan], workers: int) -> Setup:
+        return Setup(
+            options={plan.name: plan.options for plan in plans},
+            protocol=self.protocol,
+            device=self.device,
+            threads=self.threads or max(1, cores() // max(workers, 1)),
+        )
+
+
+def _carry_out(work: _Work, how: _Means, stop: StopSignal, retry_failed: bool) -> bool:
+    """Measure what is missing; seal the journal and return True when nothing is missing any more."""
+    pending = work.settle(retry_failed)
+    workers = how.worker_count(len(pending))
+    work.tell(work.started(pending, max(workers, 1) if pending else 0))
+    if pending and not stop.is_set():
+        work.measure(pending, how.setup(work.plans, workers), stop, workers, how.timeout)
+    if not work.complete():
+        return False
+    work.journal.seal(work.order())
+    return True
 
 
 def _prepare(paths: RunPaths, manifest: Manifest, benchmark: BenchmarkLike, matching: MatchingLike) -> list[RunItem]:
