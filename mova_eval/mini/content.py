@@ -1,4 +1,4 @@
-"""What the mini benchmark asks for: 24 items in 8 categories, all texts made for this project (CC0)."""
+"""What the mini benchmark asks for: 24 items in 7 categories, all texts made for this project (CC0)."""
 
 from __future__ import annotations
 
