@@ -13,7 +13,7 @@ INPUTS := pyproject.toml $(wildcard requirements/*.txt)
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/mova-eval --offline benchmarks render $(DEMO)/truth
-	$(BIN)/mova-eval --offline score $(DEMO)/truth/items --benchmark mini --model truth \
+	$(BIN)/mova-eval --offline score $(DEMO)/truth/items --benchmark mini --present --model truth \
 	    --asr faster-whisper:packaged-base --require loudness,dnsmos,av_align,wer --out $(DEMO)/run
 	$(BIN)/mova-eval --offline doctor --truth
 	@echo "report: $(DEMO)/run/report.html"

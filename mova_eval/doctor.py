@@ -1,4 +1,4 @@
-"""Looking over the machine: packages that fit together, weights, devices, space. Loads no network and downloads nothing."""
+"""Looking over the machine: packages that fit together, weights, devices, space. Downloads nothing."""
 
 from __future__ import annotations
 

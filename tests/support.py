@@ -61,7 +61,7 @@ def picture(index: int, size: tuple[int, int] = (64, 48)) -> NDArray[np.uint8]:
     return film
 
 
-def make_clip(  # noqa: PLR0915 - one writer with every knob
+def make_clip(
     path: str | os.PathLike[str],
     *,
     seconds: float = 1.0,

@@ -31,12 +31,16 @@ def test_readme_commands_run_in_an_empty_directory(tmp_path: Path) -> None:
     for line in lines:
         name, *arguments = shlex.split(line)
         assert name == "mova-eval"
-        done = subprocess.run([program, *arguments], cwd=work, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [program, *arguments], cwd=work, env=environment, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
     assert (work / "run" / "report.html").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("page", ["README.md", *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "docs").rglob("*.md")))])
+@pytest.mark.parametrize(
+    "page", ["README.md", *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "docs").rglob("*.md")))]
+)
 def test_links_between_pages_lead_somewhere(page: str) -> None:
     here = (ROOT / page).parent
     text = (ROOT / page).read_text(encoding="utf-8")

@@ -29,6 +29,12 @@ def score(
     require: Annotated[
         str | None, typer.Option(help="Metrics that must be able to run; otherwise stop before any work.")
     ] = None,
+    present: Annotated[
+        bool,
+        typer.Option(
+            "--present", help="Leave items without a clip out of the run, instead of counting them as failed."
+        ),
+    ] = False,
     sets: Annotated[str | None, typer.Option(help="Comma-separated sets of the benchmark; default: all.")] = None,
     ids: Annotated[str | None, typer.Option(help="Comma-separated item ids; default: all.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N items.")] = None,
@@ -77,6 +83,10 @@ def score(
         benchmark, root=root, media=media, sets=words(sets), ids=words(ids), limit=limit, variant=variant
     )
     matching = benchmarks.match_clips(clips, loaded, mapping=mapping)
+    if present and matching.missing:
+        typer.echo(f"{len(matching.missing)} items without a clip are left out (--present)", err=True)
+        loaded = benchmarks.load(benchmark, root=root, media=media, ids=list(matching.clips), variant=variant)
+        matching = benchmarks.match_clips(clips, loaded, mapping=mapping)
     options = metric_options(set_ or [])
     _speech_options(options, asr, transcripts)
     with display(quiet=json_) as on_event:

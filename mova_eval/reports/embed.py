@@ -20,9 +20,7 @@ from mova_eval.reports.whiskers import domain_of
 DETAILS_BUDGET = 1_200_000
 """Characters that all details together may take in a page."""
 STATUS = {"scored": 0, "not_applicable": 1, "failed": 2}
-_HTML_SAFE = str.maketrans(
-    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-)
+_HTML_SAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
 @dataclass

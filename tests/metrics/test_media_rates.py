@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def test_twenty_five_from_twenty_four_repeats_one_in_twenty_four() -> None:
     first, indices = select(times, Fraction(193, 24), Fraction(25))
     assert first == 0
     assert len(indices) == 201
-    assert sum(a == b for a, b in zip(indices, indices[1:], strict=False)) == 8
+    assert sum(a == b for a, b in itertools.pairwise(indices)) == 8
 
 
 @pytest.mark.parametrize(("value", "nearest"), [("1/2", 1), ("-1/2", -1), ("3/2", 2), ("-3/2", -2), ("49/100", 0)])
