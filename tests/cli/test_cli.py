@@ -88,7 +88,7 @@ def test_doctor_finds_this_machine_in_order() -> None:
 
 
 def test_completion_script_is_offered() -> None:
-    done = run("--show-completion", "bash")
+    done = run(_MOVA_EVAL_COMPLETE="source_bash")
     assert done.returncode == 0
     assert "mova-eval" in done.stdout
 
