@@ -196,6 +196,8 @@ class Summary(_Strict):
     """Items without a clip."""
     unmatched_files: list[str] = Field(default_factory=list)
     """Files of the clips folder that belong to no item."""
+    matching_notes: list[str] = Field(default_factory=list)
+    """What else a reader must know about how files were matched to items, one sentence each."""
     scores: list[ScoreSummary]
     not_run: list[NotRun] = Field(default_factory=list)
     journal_sha256: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import make_clip
@@ -50,3 +51,20 @@ def mute_clip(clips_folder: Path) -> Path:
 def sound_only_clip(clips_folder: Path) -> Path:
     """As `tiny_clip`, without a video stream. Read only."""
     return make_clip(clips_folder / "sound.mp4", video=False)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium (a playwright Browser); tests that want one skip where none is installed."""
+    import shutil
+
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium on this machine")
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+             "--disable-sync", "--no-first-run"]  # fmt: skip
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=program, args=quiet)
+        yield running
+        running.close()

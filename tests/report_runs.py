@@ -119,6 +119,7 @@ def make_run(
         n_clips=sum(item.clip is not None for item in items),
         missing_clips=[item.item for item in items if item.clip is None],
         unmatched_files=[] if clean else ["notes <b>.mp4"],
+        matching_notes=[] if clean else ["2 clips belong to items not among the chosen, such as <i>.mp4"],
         scores=[_summary(score, items, kept, (protocols or {}).get(score.name, "official")) for score in scores],
         not_run=manifest.not_run,
         journal_sha256=digest,

@@ -45,6 +45,7 @@ class TrialBenchmark:
 class TrialMatching:
     clips: Mapping[str, Path]
     unmatched: tuple[Path, ...] = field(default=())
+    remarks: tuple[str, ...] = field(default=())
 
 
 def write_distribution(folder: Path, name: str, entry_points: Mapping[str, str]) -> None:

@@ -34,6 +34,18 @@ class Matching:
     ignored: int = 0
     notes: tuple[str, ...] = field(default=())
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of a report must know about the matching, one sentence each."""
+        said = list(self.notes)
+        if self.not_chosen:
+            count = len(self.not_chosen)
+            clips = "1 clip belongs to an item" if count == 1 else f"{count} clips belong to items"
+            said.append(f"{clips} not among the chosen, such as {self.not_chosen[0].name}")
+        if self.ignored:
+            said.append(f"passed over: {self.ignored} hidden entries or files that are no video")
+        return tuple(said)
+
 
 def match_clips(
     folder: str | os.PathLike[str],

@@ -147,6 +147,8 @@ def _missing(run: RunFiles) -> str:
         parts.append("### items without a clip\n\nItems: " + _listed(run.summary.missing_clips))
     if run.summary.unmatched_files:
         parts.append("### files that belong to no item\n\nFiles: " + _listed(run.summary.unmatched_files))
+    if run.summary.matching_notes:
+        parts.append("### how files were matched\n\n" + "\n".join(f"- {escape(n)}" for n in run.summary.matching_notes))
     return "\n\n".join(parts) if len(parts) > 1 else "## Clips without a score\n\nNone: every measurement has a score."
 
 

@@ -187,7 +187,8 @@ def _check_same_items(paths: RunPaths, benchmark: BenchmarkLike) -> None:
 def _summarise(paths: RunPaths, matching: MatchingLike, resamples: int) -> Summary:
     from mova_eval.runs.summarising import summarise_run
 
-    summary = summarise_run(paths.root, unmatched=[str(path) for path in matching.unmatched], resamples=resamples)
+    unmatched = [str(path) for path in matching.unmatched]
+    summary = summarise_run(paths.root, unmatched=unmatched, notes=matching.remarks, resamples=resamples)
     data = summary.model_dump_json(indent=2).encode() + b"\n"
     if not paths.summary.exists() or paths.summary.read_bytes() != data:
         write_atomically(paths.summary, data)

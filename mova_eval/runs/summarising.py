@@ -29,11 +29,18 @@ _FEW = 10
 _FEW_CORPUS = 200
 
 
-def summarise_run(run_dir: Path, *, unmatched: Sequence[str] = (), resamples: int = statistics.RESAMPLES) -> Summary:
+def summarise_run(
+    run_dir: Path,
+    *,
+    unmatched: Sequence[str] = (),
+    notes: Sequence[str] = (),
+    resamples: int = statistics.RESAMPLES,
+) -> Summary:
     """The summary of what a run has measured so far.
 
-    unmatched: files of the clips folder that belong to no item. Raises UserError for a damaged run, and when a metric
-    of the run with a corpus-level score is no longer installed.
+    unmatched: files of the clips folder that belong to no item. notes: on the matching of files to items.
+
+    Raises UserError for a damaged run, and when a metric of the run with a corpus-level score is no longer installed.
     """
     paths = RunPaths(run_dir)
     manifest, items = read_manifest(paths.manifest), read_items(paths.items)
@@ -50,6 +57,7 @@ def summarise_run(run_dir: Path, *, unmatched: Sequence[str] = (), resamples: in
         n_clips=sum(item.clip is not None for item in items),
         missing_clips=[item.item for item in items if item.clip is None],
         unmatched_files=list(unmatched),
+        matching_notes=list(notes),
         scores=scores,
         not_run=manifest.not_run,
         journal_sha256=journal_sha256(paths.journal),

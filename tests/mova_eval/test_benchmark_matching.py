@@ -247,3 +247,15 @@ def test_wrong_mappings_are_told(tmp_path: Path, mapping: object, complaint: str
     with pytest.raises(UserError) as error:
         match_clips(tmp_path, TRIAL, tmp_path / "map.json")
     assert complaint in str(error.value)
+
+
+def test_what_was_passed_over_is_remarked(tmp_path: Path) -> None:
+    names = [item.id for item in load("mini").items[:2]]
+    for name in names:
+        (tmp_path / f"{name}.mp4").touch()
+    (tmp_path / "notes.txt").write_text("no clip")
+    matching = match_clips(tmp_path, load("mini", ids=names[:1]))
+    assert matching.remarks == (
+        f"1 clip belongs to an item not among the chosen, such as {names[1]}.mp4",
+        "passed over: 1 hidden entries or files that are no video",
+    )
