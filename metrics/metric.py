@@ -14,6 +14,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from metrics.batching import Batches, is_out_of_memory, release_memory
 from metrics.errors import ClipError, NotApplicable, UserError
 from metrics.types import Feature, Measurement, Need, Protocol, Request, ScoreSpec
 
@@ -35,7 +36,8 @@ class Metric(ABC):
         defaults: its options with their defaults; every option that may change a number goes into `parameters`.
         weights: names of weights files (`metrics.weights`). packages: importable modules it needs at run time.
         licence: of the metric's weights as far as a user must mind it.
-        machine_options: names of options that must not change a number (device, threads, batch size).
+        machine_options: names of options that must not change a number (device, threads, rows per pass).
+        clips_per_batch: how many clips `compute_batch` likes to get at once; 1 for a metric that has none.
     """
 
     name: ClassVar[str]
@@ -50,12 +52,20 @@ class Metric(ABC):
     weights: ClassVar[tuple[str, ...]] = ()
     packages: ClassVar[tuple[str, ...]] = ()
     licence: ClassVar[str] = "none needed"
+    clips_per_batch: ClassVar[int] = 1
 
     def __init__(
-        self, *, protocol: str = Protocol.OFFICIAL.value, device: str = "cpu", threads: int = 1, **options: Any
+        self,
+        *,
+        protocol: str = Protocol.OFFICIAL.value,
+        device: str = "cpu",
+        threads: int = 1,
+        batch_size: int | None = None,
+        **options: Any,
     ) -> None:
         """
         protocol: one of `protocols`. device: "cpu", "cuda", "cuda:1" ... threads: for the metric's own arithmetic.
+        batch_size: clips measured at once, None for `clips_per_batch`; it changes no number.
 
         Raises UserError for an unknown protocol or option, naming the known ones.
         """
@@ -68,6 +78,9 @@ class Metric(ABC):
         self.protocol = protocol
         self.device = device
         self.threads = threads
+        if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+            raise UserError(f"metric {self.name}: batch_size is {batch_size!r}, give a number of clips from 1 on")
+        self.batches = Batches(batch_size or self.clips_per_batch)
         self.options: dict[str, Any] = {**self.defaults, **options}
         self._loaded = False
 
@@ -79,6 +92,22 @@ class Metric(ABC):
 
         Raise `NotApplicable` when the clip has no meaning for the metric; let everything else propagate.
         """
+
+    def compute_batch(self, clips: Sequence[Clip], requests: Sequence[Request]) -> Sequence[Measurement | Exception]:
+        """Measure several clips whose declared needs are met, in one pass of the networks; one result each, in order.
+
+        Override it, and set `clips_per_batch`, where networks are faster on many clips than on one. A clip that cannot
+        be measured gives its exception (`NotApplicable`, `ClipError` ...) in its place. An error that is raised instead
+        costs nothing but time: of memory, the batch is halved; any other, the clips are measured one by one. The
+        numbers must be those of `compute`, however clips are grouped (`metrics.batching.Batches` helps).
+        """
+        results: list[Measurement | Exception] = []
+        for clip, request in zip(clips, requests, strict=True):
+            try:
+                results.append(self.compute(clip, request))
+            except Exception as error:
+                results.append(error)
+        return results
 
     def load(self) -> None:  # noqa: B027 - most metrics have nothing to load
         """Load networks; called once per process, before the first `compute`."""
@@ -142,21 +171,66 @@ class Metric(ABC):
         try:
             unmet = _unmet_need(self.needs_used(), clip, request)
             result = unmet(self.name) if unmet else self.compute(clip, request)
-        except NotApplicable as why:
-            result = Measurement.not_applicable(self.name, why.code, why.reason)
-        except ClipError as error:
-            result = Measurement.failed(self.name, error.code, error.reason)
-        except UserError:
-            raise
         except Exception as error:
-            result = Measurement.failed(
-                self.name,
-                "error",
-                f"{type(error).__name__}: {error}".splitlines()[0],
-                details={"traceback": traceback.format_exc()},
-            )
+            result = self._without_score(error)
         elapsed = time.perf_counter() - started - (clip.decode_seconds - shared)
         return replace(result, seconds=max(elapsed, 0.0))
+
+    def measure_batch(
+        self, clips: Sequence[Clip], items: Sequence[Request | Mapping[str, Any] | None]
+    ) -> list[Measurement]:
+        """Measure several clips, in batches of `batch_size`; the same measurements, and errors, as from `measure`.
+
+        `seconds` of each is its share of the whole.
+        """
+        requests = [Request.of(item) for item in items]
+        self.ensure_loaded()
+        if len(clips) == 1 or type(self).compute_batch is Metric.compute_batch:
+            return [self.measure(clip, request) for clip, request in zip(clips, requests, strict=True)]
+        pairs = list(zip(clips, requests, strict=True))
+        started, shared = time.perf_counter(), sum(clip.decode_seconds for clip in clips)
+        try:
+            results = self.batches.run(self._batch, pairs)
+        except UserError:
+            raise
+        except Exception:  # one clip must not cost the others their scores: each for itself shows which it is
+            release_memory()
+            return [self.measure(clip, request) for clip, request in pairs]
+        elapsed = time.perf_counter() - started - (sum(clip.decode_seconds for clip in clips) - shared)
+        return [replace(result, seconds=max(elapsed, 0.0) / len(pairs)) for result in results]
+
+    def _batch(self, pairs: Sequence[tuple[Clip, Request]]) -> list[Measurement]:
+        """One call of `compute_batch` with those clips whose needs are met."""
+        results: dict[int, Measurement] = {}
+        for place, (clip, request) in enumerate(pairs):
+            try:
+                unmet = _unmet_need(self.needs_used(), clip, request)
+            except Exception as error:
+                results[place] = self._without_score(error)
+            else:
+                if unmet is not None:
+                    results[place] = unmet(self.name)
+        ready = [place for place in range(len(pairs)) if place not in results]
+        if ready:
+            given = self.compute_batch([pairs[i][0] for i in ready], [pairs[i][1] for i in ready])
+            for place, found in zip(ready, given, strict=True):
+                if isinstance(found, Exception) and is_out_of_memory(found):
+                    raise found  # halve the batch
+                results[place] = self._without_score(found) if isinstance(found, Exception) else found
+        return [results[place] for place in range(len(pairs))]
+
+    def _without_score(self, error: Exception) -> Measurement:
+        """The measurement that an error amounts to; a `UserError` that is not about the clip is raised again."""
+        if isinstance(error, NotApplicable):
+            return Measurement.not_applicable(self.name, error.code, error.reason)
+        if isinstance(error, ClipError):
+            return Measurement.failed(self.name, error.code, error.reason)
+        if isinstance(error, UserError):
+            raise error
+        code = "out_of_memory" if is_out_of_memory(error) else "error"
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        trace = "".join(traceback.format_exception(error))
+        return Measurement.failed(self.name, code, said, details={"traceback": trace})
 
 
 class _Unmet:

@@ -23,7 +23,8 @@ WORKER_DIED = "worker_died"
 TIMEOUT = "timeout"
 ERROR = "error"
 LOAD_ERROR = "load_error"
-TRANSIENT_CODES = frozenset({ERROR, LOAD_ERROR, WORKER_DIED, TIMEOUT})
+OUT_OF_MEMORY = "out_of_memory"
+TRANSIENT_CODES = frozenset({ERROR, LOAD_ERROR, WORKER_DIED, TIMEOUT, OUT_OF_MEMORY})
 """Failures that may not come back when measured again: never cached, and measured again on request."""
 
 

@@ -135,7 +135,7 @@ def _plan_of(metric: Metric, options: dict[str, Any]) -> MetricPlan:
         canonical_json(parameters)
     except (TypeError, ValueError) as error:
         raise UserError(f"metric {metric.name}: its parameters are not JSON values: {error}") from error
-    digests = {name: weights.sha256_of(weights.verified(name)) for name in metric.weights_used()}
+    digests = {name: weights.digest(name) for name in metric.weights_used()}
     ref = MetricRef(
         name=metric.name,
         version=metric.version,
