@@ -14,6 +14,7 @@ import av.error
 
 from metrics.errors import ClipError
 from metrics.media.container import opened
+from metrics.media.extent import promised_size
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -97,6 +98,8 @@ def read_facts(path: Path) -> ClipFacts:
     with opened(path) as container:
         video, audio = video_stream(container), audio_stream(container)
         if video is None and audio is None:
+            if cut := _cut_off(path):
+                raise ClipError("truncated", f"{path.name} is cut off before its streams are described: {cut}")
             raise ClipError("not_media", f"{path.name} has neither a video nor an audio stream, generate it again")
         return _facts(path, container, video, audio)
 
@@ -229,6 +232,12 @@ def check_size(path: Path, video: VideoStream) -> None:
         )
 
 
+def _cut_off(path: Path) -> str:
+    """How much of the file is there, if less than its outermost boxes promise; else nothing."""
+    whole, there = promised_size(path), path.stat().st_size
+    return f"it has {there} of the {whole} bytes it should have" if whole is not None and there < whole else ""
+
+
 def _missing_parts(
     path: Path,
     container: InputContainer,
@@ -241,6 +250,9 @@ def _missing_parts(
     damaged = sum(s.corrupt for s in (pictures, sounds) if s)
     if damaged:
         problems.append(f"damaged: {path.name} has {damaged} packets that the container marks as damaged")
+    if cut := _cut_off(path):
+        problems.append(f"truncated: {path.name} is cut off: {cut}")
+        return problems
     promised = video.frames if video else 0
     if pictures is not None and promised > pictures.count + max(2, promised // 100):
         problems.append(f"truncated: {path.name} promises {promised} frames and holds {pictures.count}")

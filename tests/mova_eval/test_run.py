@@ -324,6 +324,22 @@ def test_a_full_file_system(tmp_path: Path) -> None:
         subprocess.run(["umount", str(small)], check=True)
 
 
+def test_a_read_only_output_folder(tmp_path: Path) -> None:
+    """A file system that refuses to be written, which holds for root, too."""
+    shut = tmp_path / "shut"
+    shut.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "ro,size=64k", "tmpfs", str(shut)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("mounting a read-only file system is not allowed here")
+    try:
+        with pytest.raises(UserError, match=r"cannot write .*Read-only file system"):
+            score(tmp_path, run="shut/run")
+    finally:
+        subprocess.run(["umount", str(shut)], check=True)
+
+
 def test_an_output_place_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("not a directory")
     with pytest.raises(UserError, match="cannot write"):
