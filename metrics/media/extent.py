@@ -28,7 +28,7 @@ def promised_size(path: Path) -> int | None:
 
 
 def _boxes(file: BinaryIO, size: int) -> int | None:
-    """ISO base media: 32-bit size and type; size 1 is followed by a 64-bit size, size 0 means to the end of the file."""
+    """ISO base media: 32-bit size and type; size 1: a 64-bit size follows; size 0: to the end of the file."""
     position = 0
     while position + 8 <= size:
         file.seek(position)

@@ -50,11 +50,14 @@ class Clock:
 def run(out: Path, workers: int) -> tuple[float, Clock]:
     data = shared_data()
     prompts = data / "verse_bench_prompts.json"
-    source = benchmarks.match_clips(data / "clips", benchmarks.load("verse-bench", root=prompts)).clips
+    whole = benchmarks.load("verse-bench", root=prompts)
+    names = [item.id for item in whole.items]
+    source = benchmarks.match_clips(data / "clips", whole).clips
     folder = out.parent / "clips"
     folder.mkdir(exist_ok=True)
     for item, clip in source.items():  # each clip stands for a second item, too, so that loading has its usual share
-        for name in (item, f"{int(item) + 1:08d}"):
+        place = names.index(item)
+        for name in names[place : place + 2]:
             shutil.copy(clip, folder / f"{name}.mp4")
     ids = sorted(path.stem for path in folder.iterdir())
     loaded = benchmarks.load("verse-bench", root=prompts, ids=ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -38,20 +39,22 @@ def whole(folder: Path, suffix: str) -> Path:
 def read_all(path: Path) -> tuple[int, int, tuple[str, ...]]:
     """Frames and samples that a clip gives (0 where it says why not), and its problems."""
     with Clip(path) as clip:
-        try:
-            frames = sum(1 for _ in clip.frames())
-        except ClipError as error:
-            assert error.code in CODES
-            frames = 0
-        try:
-            samples = len(clip.audio(rate=16000, layout="mono").samples)
-        except ClipError as error:
-            assert error.code in CODES
-            samples = 0
+        frames = _or_code(lambda: sum(1 for _ in clip.frames()))
+        samples = _or_code(lambda: len(clip.audio(rate=16000, layout="mono").samples))
         try:
             return frames, samples, clip.facts.problems
         except ClipError as error:
             return frames, samples, (error.reason,)
+
+
+def _or_code(count: Callable[[], int]) -> int:
+    """What is counted, or 0 where the clip says that it cannot give it."""
+    try:
+        return count()
+    except ClipError as error:
+        code = error.code
+    assert code in CODES
+    return 0
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".avi"])
