@@ -63,14 +63,22 @@ class Recipe:
 class Rendition:
     """A served file. Field names are those of the clips table.
 
-    facts: of the served file. loudness_lufs, true_peak_dbtp: of the source, None for silence. served_lufs: measured on
-    the served file. serve_path: relative to the media root, named after the content. transcoded: the picture was not
-    copied.
+    duration_ms to channels: of the served file. loudness_lufs, true_peak_dbtp: of the source, None for silence.
+    served_lufs: measured on the served file. serve_path: relative to the media root, named after the content.
+    transcoded: the picture was not copied.
     """
 
-    facts: MediaFacts
     src_sha256: str
     src_bytes: int
+    duration_ms: int
+    width: int
+    height: int
+    fps_num: int
+    fps_den: int
+    video_codec: str
+    audio_codec: str
+    sample_rate: int
+    channels: int
     loudness_lufs: float | None
     true_peak_dbtp: float | None
     gain_db: float
@@ -118,10 +126,19 @@ def make_rendition(source: Path, media_root: Path, recipe: Recipe = Recipe()) ->
         if not target.exists():
             os.replace(part, target)
         status = target.stat()
+        shown = probe(target)
         return Rendition(
-            facts=probe(target),
             src_sha256=src_sha256,
             src_bytes=source.stat().st_size,
+            duration_ms=shown.duration_ms,
+            width=shown.width,
+            height=shown.height,
+            fps_num=shown.fps.numerator,
+            fps_den=shown.fps.denominator,
+            video_codec=shown.video_codec,
+            audio_codec=shown.audio_codec or "",
+            sample_rate=shown.sample_rate,
+            channels=shown.channels,
             loudness_lufs=level.lufs,
             true_peak_dbtp=level.peak_dbtp,
             gain_db=gain,

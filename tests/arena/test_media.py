@@ -148,7 +148,7 @@ def test_a_clip_without_sound_gets_a_silent_track(tmp_path: Path, mute_clip: Pat
     for source in (mute_clip, silent_clip):
         made = make_rendition(source, tmp_path)
         assert (made.loudness_lufs, made.gain_db, made.served_lufs) == (None, 0.0, None)
-        assert made.facts.audio_codec == "aac"  # the same shape as every other clip: no greyed-out loudspeaker
+        assert made.audio_codec == "aac"  # the same shape as every other clip: no greyed-out loudspeaker
 
 
 @pytest.mark.parametrize(
@@ -161,8 +161,8 @@ def test_what_browsers_cannot_show_is_transcoded(tmp_path: Path, suffix: str, co
     )
     made = make_rendition(source, tmp_path / "m")
     assert made.transcoded
-    assert made.facts.plays_everywhere
-    assert (made.facts.width, made.facts.height) == (64, 48)
+    assert probe(tmp_path / "m" / made.serve_path).plays_everywhere
+    assert (made.width, made.height) == (64, 48)
     shown, source_pictures = pictures(tmp_path / "m" / made.serve_path), pictures(source)
     assert len(shown) == len(source_pictures)
     assert np.mean(np.abs(np.subtract(shown, source_pictures, dtype=np.int16))) < 2.0
@@ -174,8 +174,8 @@ def test_common_shape(tmp_path: Path) -> None:
     assert (probe(source).width, probe(source).height) == (96, 64)
     shape = CommonShape(80, 48, Fraction(10), 1500)
     made = make_rendition(source, tmp_path / "m", Recipe(shape=shape))
-    assert (made.facts.width, made.facts.height, made.facts.fps, made.facts.rotation) == (80, 48, 10, 0)
-    assert made.facts.duration_ms == pytest.approx(1500, abs=50)
+    assert (made.width, made.height, made.fps_num, made.fps_den) == (80, 48, 10, 1)
+    assert made.duration_ms == pytest.approx(1500, abs=50)
     assert made.recipe == "v1-level-80x48-10-1500"
 
 
