@@ -68,3 +68,19 @@ def browser() -> Iterator[Any]:
         running = driver.chromium.launch(executable_path=program, args=quiet)
         yield running
         running.close()
+
+
+@pytest.fixture(scope="session")
+def sound_clip(clips_folder: Path) -> Path:
+    """5.04 s, 25 fps, 320x240, lossless picture and 16-bit sound (stereo, 16 kHz): chirps, clicks and noise, whose
+    samples depend on no codec. Read only."""
+    from support import chirps, make_clip
+
+    return make_clip(
+        clips_folder / "sound_and_picture.mkv",
+        frames=126,
+        size=(320, 240),
+        video_codec="ffv1",
+        audio=chirps(5.04),
+        audio_codec="pcm_s16le",
+    )

@@ -50,6 +50,15 @@ def tone(
     return samples[0] if channels == 1 else samples
 
 
+def chirps(seconds: float, *, rate: int = 16000) -> NDArray[np.int16]:
+    """Stereo int16 [2, n]: a rising tone, clicks twice a second and a little noise; the right channel is quieter."""
+    time = np.arange(round(seconds * rate)) / rate
+    noise = np.random.default_rng(5).uniform(-0.02, 0.02, len(time))
+    clicks = 0.5 * (np.mod(time, 0.5) < 0.004)
+    left = 0.3 * np.sin(2 * np.pi * (200 + 300 * time) * time) + clicks + noise
+    return np.round(np.stack([left, 0.5 * left[::-1]]) * 32767).astype(np.int16)
+
+
 def picture(index: int, size: tuple[int, int] = (64, 48)) -> NDArray[np.uint8]:
     """Picture `index` of the default test film: uint8 RGB [H, W, 3], a colour ramp with a bright box moving right."""
     width, height = size

@@ -99,8 +99,8 @@ class LipSync(Metric):
         import torch
 
         from metrics.lip_sync.s3fd import FaceDetector
-        from metrics.lip_sync.states import read_state
         from metrics.lip_sync.syncnet import LipSyncNet
+        from metrics.networks.states import read_state
         from metrics.weights import verified
 
         dtype = getattr(torch, self.options["precision"])

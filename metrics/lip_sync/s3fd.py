@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypedDict
 import torch
 from torch import Tensor, nn
 
-from metrics.lip_sync.states import StateDict, check_state, exact_arithmetic
+from metrics.networks.states import StateDict, check_state, exact_arithmetic
 
 if TYPE_CHECKING:
     import numpy as np

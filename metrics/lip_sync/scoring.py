@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from metrics.lip_sync.mfcc import RATE, mfcc
 
 if TYPE_CHECKING:
-    from metrics.lip_sync.states import StateDict
     from metrics.lip_sync.syncnet import LipSyncNet
+    from metrics.networks.states import StateDict
 
 FRAME_RATE = 25
 _SAMPLES_PER_FRAME = RATE // FRAME_RATE
@@ -93,8 +93,8 @@ def score_crops(
 
 
 def _network(weights: str | os.PathLike[str] | StateDict | LipSyncNet | None, device: str) -> LipSyncNet:
-    from metrics.lip_sync.states import read_state
     from metrics.lip_sync.syncnet import LipSyncNet
+    from metrics.networks.states import read_state
 
     if isinstance(weights, LipSyncNet):
         return weights

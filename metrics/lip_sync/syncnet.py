@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from metrics.lip_sync.states import StateDict, check_state, exact_arithmetic
+from metrics.networks.states import StateDict, check_state, exact_arithmetic
 
 if TYPE_CHECKING:
     import numpy as np

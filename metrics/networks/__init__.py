@@ -1,0 +1,1 @@
+"""What the metrics with networks share: reading weights, front ends, resizing, arithmetic. Nothing here is a metric."""
