@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mova_eval.cli.app import EXIT_OK, app
+from mova_eval.cli.texts import about
 
 if TYPE_CHECKING:
     from metrics.types import MetricCard
@@ -46,6 +47,7 @@ def as_json(card: MetricCard) -> dict[str, Any]:
 
 def _show_table(cards: list[MetricCard]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -57,22 +59,22 @@ def _show_table(cards: list[MetricCard]) -> None:
             c.name,
             scores,
             " ".join(sorted(c.needs)) or "-",
-            " ".join(c.weights) or "-",
-            c.licence,
+            "\n".join(c.weights) or "-",
+            escape(c.licence),
             "yes" if c.can_run else "no",
         )
     console = Console()
     console.print(table)
     for c in cards:
         for gap in c.missing:
-            console.print(f"{c.name}: {gap}", style="dim", soft_wrap=True, highlight=False)
+            console.print(about(c.name, gap), style="dim", soft_wrap=True, highlight=False, markup=False)
 
 
 def _show_one(c: MetricCard) -> None:
     from rich.console import Console
 
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(f"[bold]{c.name}[/bold] {c.version}: {c.title} (from {c.origin})")
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console.print(f"{c.name} {c.version}: {c.title} (from {c.origin})", style="bold")
     for s in c.scores:
         low, high = ("-inf" if s.range[0] is None else s.range[0]), ("inf" if s.range[1] is None else s.range[1])
         console.print(f"  {s.name} {ARROWS[s.direction]} {s.title}; {s.unit}; range {low} to {high}; {s.source}")

@@ -34,5 +34,5 @@ def report(
     console = Console()
     console.print(summary_table(loaded.summary))
     for path in written:
-        console.print(f"report: {path}", soft_wrap=True, highlight=False)
+        console.print(f"report: {path}", soft_wrap=True, markup=False, highlight=False)
     return EXIT_OK

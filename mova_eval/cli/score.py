@@ -10,6 +10,7 @@ import typer
 
 from mova_eval.cli.app import EXIT_INTERRUPTED, EXIT_OK, EXIT_PARTIAL, app
 from mova_eval.cli.options import metric_options, words
+from mova_eval.cli.texts import about
 
 if TYPE_CHECKING:
     from mova_eval.runs import RunOutcome
@@ -131,9 +132,9 @@ def _finish(outcome: RunOutcome, *, report: bool, as_json: bool) -> int:
         console = Console()
         console.print(summary_table(outcome.summary))
         for gap in outcome.summary.not_run:
-            console.print(f"not run: {gap.metric}: {gap.reason}", style="dim", soft_wrap=True)
+            console.print(about(gap.metric, gap.reason), style="dim", soft_wrap=True, markup=False, highlight=False)
         for path in written:
-            console.print(f"report: {path}", soft_wrap=True, highlight=False)
+            console.print(f"report: {path}", soft_wrap=True, markup=False, highlight=False)
     if outcome.interrupted:
         typer.echo("interrupted; start the same command again to go on", err=True)
         return EXIT_INTERRUPTED

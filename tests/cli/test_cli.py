@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import run_python
 
 PROGRAM = Path(sys.executable).with_name("mova-eval")
 
@@ -109,3 +110,16 @@ def test_score_a_clip_that_is_no_video_costs_rows_and_exit_code_3(tmp_path: Path
     assert (overall["n_failed"], overall["value"]) == (1, None)
     assert overall["reasons"] == {"not_media": 1}
     assert (tmp_path / "results" / "mini-clips" / "report.html").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["lip_sync"]])
+def test_remedies_keep_their_brackets(arguments: list[str]) -> None:
+    """`[models]` in a remedy is text, not markup, and a metric's name stands once in its sentence."""
+    code = (
+        "import sys\nimport metrics.registry as registry\nfind = registry.find_spec\n"
+        "registry.find_spec = lambda name: None if name == 'torch' else find(name)\n"
+        f"sys.argv = {['mova-eval', 'metrics', *arguments]}\n"
+        "from mova_eval.cli import main\nmain()\n"
+    )
+    lines = [line.strip() for line in run_python(code).stdout.splitlines()]
+    assert any(line.startswith("lip_sync needs the package torch") and "mova-eval[models]" in line for line in lines)
