@@ -6,6 +6,7 @@ A run directory holds
     scores.jsonl   `Record`, append-only journal, one line per (item, metric); the only truth
     timings.jsonl  seconds per (item, metric): apart from the journal, which is the same for the same clips
     features/      one .npz per (item, metric) with corpus-level features
+    weights.lock   digest, source and licence of every file of weights that was used
     summary.json   `Summary`, derived from the journal
     report.md, report.html
 """

@@ -60,10 +60,21 @@ def _reachable(url: str) -> bool:
 
 def cached_folder(repo: str) -> Path | None:
     """Folder of the newest complete copy of a model in the hub's cache on this machine, None without one."""
+    stored = _in_store(repo)
+    if stored is not None:
+        return stored
     from huggingface_hub import try_to_load_from_cache
 
     found = [try_to_load_from_cache(repo, name) for name in ("model.bin", "config.json", "tokenizer.json")]
     return Path(found[0]).parent if all(isinstance(f, str) for f in found) and isinstance(found[0], str) else None
+
+
+def _in_store(repo: str) -> Path | None:
+    """Folder of a model that `mova-eval weights fetch` has brought, None without one."""
+    from metrics.weights import TABLE, locate, missing
+
+    known = next((entry.name for entry in TABLE.values() if entry.repo == repo and entry.is_folder), None)
+    return None if known is None or missing(known) is not None else locate(known)
 
 
 def why_not_here(repo: str) -> str | None:

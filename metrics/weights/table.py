@@ -138,7 +138,7 @@ _FILES = (
     ),
     WeightsFile(
         "clap-630k-fusion", "630k-audioset-fusion-best.pt", "hub repository lukewys/laion_clap",
-        None, None, "CC0 1.0 (weights of LAION-CLAP)", True,
+        None, None, "CC0-1.0", True,
         needed_by=("clap", "cs", "fd"), repo="lukewys/laion_clap", path="630k-audioset-fusion-best.pt",
     ),
     WeightsFile(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from metrics.errors import UserError
 from metrics.weights import cache_dir
+from metrics.weights.download import Progress, download
 from mova_eval.benchmarks import catalogue
-from mova_eval.benchmarks.catalogue import MINI, MYBENCH, VERSE_BENCH, Progress
-from mova_eval.benchmarks.download import download
+from mova_eval.benchmarks.catalogue import MINI, MYBENCH, VERSE_BENCH
 from mova_eval.benchmarks.media import picture_size
 
 _NOT_PUBLISHED = {

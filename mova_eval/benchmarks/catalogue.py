@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -109,12 +107,3 @@ def how_to_get(name: str) -> str:
     """What to do when a benchmark's text file is not on this machine: half a sentence."""
     asset = ASSETS[name]
     return f"get it with `mova-eval benchmarks fetch {name}`, or download {asset.url} and give its path with --root"
-
-
-def offline() -> bool:
-    """Whether MOVA_EVAL_OFFLINE forbids opening sockets ("0" and empty do not)."""
-    return os.environ.get("MOVA_EVAL_OFFLINE", "") not in ("", "0")
-
-
-Progress = Callable[[int, int | None], None]
-"""Called with bytes so far and bytes in all, if known."""

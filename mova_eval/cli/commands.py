@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from mova_eval.cli import benchmarks, doctor, metrics_list, report, score
+from mova_eval.cli import benchmarks, doctor, metrics_list, report, score, weights
 
-__all__ = ["benchmarks", "doctor", "metrics_list", "report", "score"]
+__all__ = ["benchmarks", "doctor", "metrics_list", "report", "score", "weights"]

@@ -7,6 +7,9 @@ from typing import Any
 
 from metrics.errors import UserError
 
+LICENCES = ("any", "commercial")
+"""What `--licence` takes."""
+
 
 def words(text: str | None) -> list[str] | None:
     """A comma-separated list without blanks; None stays None (not given)."""
@@ -16,6 +19,13 @@ def words(text: str | None) -> list[str] | None:
     if not found:
         raise UserError(f"'{text}' names nothing; give a comma-separated list such as loudness,dnsmos")
     return found
+
+
+def one_of(option: str, value: str, known: tuple[str, ...]) -> str:
+    """The value of an option that has a few. Raises UserError naming them."""
+    if value not in known:
+        raise UserError(f"{option} {value}: choose {' or '.join(known)}")
+    return value
 
 
 def metric_options(settings: list[str]) -> dict[str, dict[str, Any]]:

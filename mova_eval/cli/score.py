@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mova_eval.cli.app import EXIT_INTERRUPTED, EXIT_OK, EXIT_PARTIAL, app
-from mova_eval.cli.options import metric_options, words
+from mova_eval.cli.options import LICENCES, metric_options, one_of, words
 from mova_eval.cli.texts import about
+from mova_eval.cli.weights import requested
 
 if TYPE_CHECKING:
     from mova_eval.runs import RunOutcome
@@ -59,6 +60,12 @@ def score(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A metric's option: METRIC.OPTION=VALUE; may be repeated.")
     ] = None,
+    weights: Annotated[
+        list[str] | None, typer.Option("--weights", help="Weights of your own: NAME=PATH; may be repeated.")
+    ] = None,
+    licence: Annotated[
+        str, typer.Option(help="commercial: leave out metrics whose weights forbid commercial use; any.")
+    ] = "any",
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one per core.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each worker; default: cores/workers.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
@@ -79,6 +86,7 @@ def score(
     from mova_eval.runs import score_clips
     from mova_eval.runs.progress import display
 
+    requested(weights)
     chosen = words(metrics)
     loaded = benchmarks.load(
         benchmark, root=root, media=media, sets=words(sets), ids=words(ids), limit=limit, variant=variant
@@ -105,6 +113,7 @@ def score(
             timeout=timeout,
             options=options,
             cache=cache,
+            licence=one_of("--licence", licence, LICENCES),
             on_event=on_event,
             command=["mova-eval", *sys.argv[1:]],
         )

@@ -53,6 +53,11 @@ class RunPaths:
         return self.root / "summary.json"
 
     @property
+    def weights_lock(self) -> Path:
+        """Which weights the run used."""
+        return self.root / "weights.lock"
+
+    @property
     def lock(self) -> Path:
         return self.root / ".lock"
 

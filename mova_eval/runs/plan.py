@@ -79,10 +79,12 @@ def choose(
     require: Iterable[str] = (),
     protocol: str,
     options: Mapping[str, Mapping[str, Any]],
+    licence: str = "any",
 ) -> tuple[list[MetricPlan], list[NotRun]]:
     """The metrics of a run and those that were asked for but cannot run here.
 
-    names: metrics or scores; None for every metric there is. `require`d ones are asked for, too.
+    names: metrics or scores; None for every metric there is. `require`d ones are asked for, too. licence: "commercial"
+    leaves out metrics whose weights forbid commercial use.
     Raises UserError for an unknown name, protocol or option, for a required metric that cannot run, and when nothing
     is left to run.
     """
@@ -93,7 +95,7 @@ def choose(
     plans, not_run = [], []
     for name in asked:
         optional = names is None and name not in required
-        plan = _plan(name, protocol, settings.get(name, {}), optional=optional)
+        plan = _plan(name, protocol, settings.get(name, {}), optional=optional, licence=licence)
         if isinstance(plan, MetricPlan):
             plans.append(plan)
         elif name in required:
@@ -113,7 +115,7 @@ def _metric_names(names: Iterable[str]) -> list[str]:
     return sorted(chosen, key=lambda name: known.index(name) if name in known else len(known))
 
 
-def _plan(name: str, protocol: str, options: dict[str, Any], *, optional: bool) -> MetricPlan | NotRun:
+def _plan(name: str, protocol: str, options: dict[str, Any], *, optional: bool, licence: str) -> MetricPlan | NotRun:
     try:
         cls = registry.metric_class(name)
     except UserError as error:
@@ -123,6 +125,11 @@ def _plan(name: str, protocol: str, options: dict[str, Any], *, optional: bool) 
     if optional and protocol not in cls.protocols:
         return NotRun(metric=name, reason=f"it knows no protocol '{protocol}', only {', '.join(cls.protocols)}")
     metric = metrics.get(name, protocol=protocol, **options)
+    forbidding = [entry for entry in map(weights.declared, metric.weights_used()) if not entry.commercial]
+    if licence == "commercial" and forbidding:
+        lost = ", ".join(spec.name for spec in metric.scores)
+        terms = " and ".join(f"{entry.name} ({entry.licence})" for entry in forbidding)
+        return NotRun(metric=name, reason=f"left out by --licence commercial, and with it {lost}: weights {terms}")
     gaps = metric.missing()
     if gaps:
         return NotRun(metric=name, reason="; ".join(gaps))
@@ -159,7 +166,8 @@ def _plan_of(metric: Metric, options: dict[str, Any]) -> MetricPlan:
 def _made_with(metric: Metric) -> str:
     """Short name of what a number was made with: weights files, and the model where the metric names one."""
     identity = metric.identity()
-    return ", ".join([*metric.weights_used(), *(identity[key] for key in ("asr", "model") if key in identity)])
+    used = [f"{name} (own file)" if weights.own_path(name) else name for name in metric.weights_used()]
+    return ", ".join([*used, *(identity[key] for key in ("asr", "model") if key in identity)])
 
 
 def cores() -> int:

