@@ -3,6 +3,8 @@
 A run directory holds
     run.json       `Manifest`, written once when the run starts
     items.jsonl    `RunItem`, one line per item of the run in benchmark order
+    generation.json   `GenerationManifest`, where the suite has the clips made: written once when that starts
+    generation.jsonl  `GenerationRecord`, append-only journal, one line per attempt at a clip
     scores.jsonl   `Record`, append-only journal, one line per (item, metric); the only truth
     timings.jsonl  seconds per (item, metric): apart from the journal, which is the same for the same clips
     features/      one .npz per (item, metric) with corpus-level features
@@ -40,11 +42,31 @@ class BenchmarkRef(_Strict):
 
 
 class GeneratorRef(_Strict):
-    """What made the clips. For ready-made clips: kind "folder" and where they lay."""
+    """What made the clips, and how. For foreign clips kind is "folder" and most is unknown: None or empty."""
 
     kind: str
+    """Registered name of the generator: reference, sglang, command, folder ..."""
     name: str
+    """Of the model, as reports show it."""
     settings: dict[str, Any] = Field(default_factory=dict)
+    """What else the clips depend on: steps, guidance, shifts, text-only use ... Never where or how fast it ran."""
+    version: str = ""
+    """Of the generator's way of making clips; raised when the same request gives another clip."""
+    model: str = ""
+    """The model's own id and revision, as its files or its server state them."""
+    seed: int | None = None
+    seed_per_item: bool = False
+    """The seed of an item follows from `seed` and its id, instead of being `seed` for every item."""
+    seconds: float | None = None
+    """Planned length of a clip; None where unknown or not the same for all items."""
+    frames: int | None = None
+    fps: float | None = None
+    sizes: list[str] = Field(default_factory=list)
+    """Sizes of the clips, "WIDTHxHEIGHT", in the order in which items ask for them."""
+    weights: dict[str, str] = Field(default_factory=dict)
+    """File of the model -> sha256."""
+    caveats: list[str] = Field(default_factory=list)
+    """Sentences that a reader must know before believing any number, such as that the clips are noise."""
 
 
 class MetricRef(_Strict):
@@ -88,6 +110,74 @@ class Manifest(_Strict):
     commit: str | None = None
     dirty: bool | None = None
     command: list[str] = Field(default_factory=list)
+
+
+class GenerationManifest(_Strict):
+    """Which clips are made, by what, and where."""
+
+    schema_version: int = SCHEMA_VERSION
+    run: str
+    created: str
+    """ISO 8601, UTC."""
+    benchmark: BenchmarkRef
+    generator: GeneratorRef
+    machine: dict[str, str]
+    versions: dict[str, str]
+    commit: str | None = None
+    dirty: bool | None = None
+    command: list[str] = Field(default_factory=list)
+
+
+class ClipFacts(_Strict):
+    """What the container of a clip says, with video frames counted. None: there is no such stream."""
+
+    seconds: float
+    """Of the longer stream."""
+    width: int | None = None
+    height: int | None = None
+    frames: int | None = None
+    fps: float | None = None
+    video_codec: str | None = None
+    audio_codec: str | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+    audio_seconds: float | None = None
+    silent: bool | None = None
+    """Whether every sample of the sound is exactly zero."""
+
+
+class GenerationRecord(_Strict):
+    """One attempt at the clip of one item."""
+
+    item: str
+    set: str
+    state: Literal["ok", "failed", "not_runnable"]
+    generator: str
+    model: str = ""
+    code: str = ""
+    """Version and commit of the suite."""
+    request: dict[str, Any] = Field(default_factory=dict)
+    """What the generator was asked for, as planned."""
+    request_sha256: str = ""
+    seed: int | None = None
+    prompt_sha256: str = ""
+    prompt_variant: str = "official"
+    first_frame_sha256: str | None = None
+    clip_sha256: str | None = None
+    facts: ClipFacts | None = None
+    flags: list[str] = Field(default_factory=list)
+    """silent-audio, cropped-first-frame, prompt-cut ..."""
+    seconds: float = 0.0
+    """Wall time of the attempt."""
+    peak_memory_bytes: int | None = None
+    attempt: int = 1
+    reason: str | None = None
+    """Why there is no clip, a sentence."""
+    code_of_failure: str | None = None
+    details: dict[str, Any] = Field(default_factory=dict)
+    """What the generator reports: job id, server's own times, number of network evaluations ..."""
+    error_tail: str = ""
+    """Last lines of what the generator printed, where it failed."""
 
 
 class RunItem(_Strict):

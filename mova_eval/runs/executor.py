@@ -1,7 +1,8 @@
-"""Executors: something that measures tasks and streams back what it has. `local` is worker processes on this machine.
+"""Executors: something that does tasks and streams back what it has. `local` is worker processes on this machine.
 
-A worker loads each network once and measures one clip at a time with all its metrics, so that the clip is decoded
-once. Workers are separate programs, not forks: a crash in native code ends one of them and costs one measurement.
+A worker loads each network once and does one task at a time with all its parts: one clip with all its metrics, so that
+it is decoded once, or one clip to be generated. Workers are separate programs, not forks: a crash in native code ends
+one of them and costs one part.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
 
 from metrics.errors import UserError
-from mova_eval.runs.outcomes import TIMEOUT, WORKER_DIED, Outcome
+from mova_eval.runs.outcomes import TIMEOUT, WORKER_DIED
 from mova_eval.runs.stopping import StopSignal
-from mova_eval.runs.worker import Begun, Died, Done, Measurer, Message, Setup, Stopped, Task, TaskEnd
+from mova_eval.runs.worker import Begun, Died, Done, Message, SetupLike, Stopped, TaskEnd, TaskLike
 
 _BOOTSTRAP = (
     "import json, sys; fd, path = json.loads(sys.argv[1]); sys.path[:] = path\n"
@@ -43,10 +44,10 @@ _GRACE_SECONDS = 5.0
 
 
 class Executor(Protocol):
-    """Measures tasks somewhere."""
+    """Does tasks somewhere."""
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[list[Message]]:
-        """Batches of `Begun`, `Done` and `Died`, as they come; every (item, metric) of a task gets one `Done`.
+    def run(self, tasks: Sequence[TaskLike]) -> Iterator[list[Message]]:
+        """Batches of `Begun`, `Noted`, `Done` and `Died`, as they come; every part of a task gets one `Done`.
 
         Ends early, without an error, when asked to stop. Raises UserError when the run cannot go on at all.
         """
@@ -58,15 +59,15 @@ class Executor(Protocol):
 
 
 class InProcessExecutor:
-    """Measures in this process: for debugging and for very few clips. A crash in native code ends the run."""
+    """Does tasks in this process: for debugging and for very few clips. A crash in native code ends the run."""
 
-    def __init__(self, setup: Setup, stop: StopSignal) -> None:
-        self._measurer = Measurer(setup)
+    def __init__(self, setup: SetupLike, stop: StopSignal) -> None:
+        self._work = setup.for_worker(0).start()
         self._stop = stop
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[list[Message]]:
+    def run(self, tasks: Sequence[TaskLike]) -> Iterator[list[Message]]:
         for task in tasks:
-            for message in self._measurer.work(task):
+            for message in self._work.work(task):
                 if isinstance(message, Stopped):
                     raise UserError(message.reason)
                 if self._stop.is_set() and isinstance(message, Begun):
@@ -81,29 +82,37 @@ class InProcessExecutor:
 class _Worker:
     """One worker process and what it is doing."""
 
+    slot: int
+    setup: SetupLike
     process: subprocess.Popen[bytes]
     connection: Connection[Any, Any]
-    task: Task | None = None
+    task: TaskLike | None = None
     begun: Begun | None = None
     since: float = 0.0
     overdue: Begun | None = None
-    """The measurement for which this worker was ended."""
+    """The part for which this worker was ended."""
 
-    def give(self, task: Task) -> None:
+    def give(self, task: TaskLike) -> None:
         self.task, self.begun = task, None
         with suppress(OSError):  # it has died: noticed, and the task handed on, where messages are received
             self.connection.send(task)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the worker and to the programs that it has started."""
+        if self.process.returncode is None:  # until it is waited for, its number means it and its group
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
 
 
 class LocalExecutor:
     """Worker processes on this machine.
 
-    timeout: seconds after which one measurement is given up (its worker is ended), None for never; the loading of
-    networks does not count. log: file for what workers print.
+    timeout: seconds after which one part is given up (its worker is ended), None for never; the loading of networks
+    does not count. log: file for what workers print.
     """
 
     def __init__(
-        self, setup: Setup, stop: StopSignal, *, workers: int, log: Path, timeout: float | None = None
+        self, setup: SetupLike, stop: StopSignal, *, workers: int, log: Path, timeout: float | None = None
     ) -> None:
         self._setup = setup
         self._stop = stop
@@ -113,13 +122,13 @@ class LocalExecutor:
         self._workers: list[_Worker] = []
         self._leaving: list[_Worker] = []
         self._fatal: str | None = None
-        self._queue: deque[Task] = deque()
+        self._queue: deque[TaskLike] = deque()
         self._failed_starts: dict[str | None, int] = {}
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[list[Message]]:
+    def run(self, tasks: Sequence[TaskLike]) -> Iterator[list[Message]]:
         self._queue = deque(tasks)
         for _ in range(min(self._count, len(self._queue))):
-            self._start()
+            self._start(len(self._workers))
         while self._workers:
             ready = wait([*(worker.connection for worker in self._workers), self._stop.fileno()], self._patience())
             batch: list[Message] = []
@@ -137,17 +146,19 @@ class LocalExecutor:
     def close(self) -> None:
         for worker in self._workers:
             worker.connection.close()
-            worker.process.terminate()
+            worker.signal(signal.SIGTERM)
         deadline = time.monotonic() + _GRACE_SECONDS
         for worker in [*self._workers, *self._leaving]:
             _reap(worker, max(deadline - time.monotonic(), 0.01))
         self._workers.clear()
         self._leaving.clear()
 
-    def _start(self) -> None:
+    def _start(self, slot: int) -> None:
         """A new worker, at once given the next task."""
         ours, theirs = Pipe()
-        environment = {**os.environ, **dict.fromkeys(_THREAD_VARIABLES, str(self._setup.threads))}
+        setup = self._setup.for_worker(slot)
+        threads = dict.fromkeys(_THREAD_VARIABLES, str(setup.threads))
+        environment = {**os.environ, **threads, **setup.environment()}
         with open(self._log, "ab") as log, theirs:
             process = subprocess.Popen(
                 [sys.executable, "-c", _BOOTSTRAP, json.dumps([theirs.fileno(), sys.path])],
@@ -158,10 +169,10 @@ class LocalExecutor:
                 pass_fds=[theirs.fileno()],
                 process_group=0,  # Ctrl-C at the terminal is for the main process alone
             )
-        worker = _Worker(process, ours)
+        worker = _Worker(slot, setup, process, ours)
         self._workers.append(worker)
         try:
-            ours.send(self._setup)
+            ours.send(setup)
         except OSError:
             return  # dead already; noticed where messages are received
         self._next(worker)
@@ -196,12 +207,12 @@ class LocalExecutor:
             worker.begun, worker.since = message, time.monotonic()
         elif isinstance(message, Done) and worker.task is not None:
             worker.begun = None
-            worker.task = replace(worker.task, metrics=tuple(m for m in worker.task.metrics if m != message.metric))
+            worker.task = worker.task.without(message.part)
             self._failed_starts.clear()
         batch.append(message)
 
     def _patience(self) -> float | None:
-        """Seconds until the next measurement is overdue, None if none can be."""
+        """Seconds until the next part is overdue, None if none can be."""
         if self._timeout is None:
             return None
         ends = [w.since + self._timeout for w in self._workers if w.begun is not None and not w.begun.loading]
@@ -214,10 +225,10 @@ class LocalExecutor:
             busy = worker.begun is not None and not worker.begun.loading
             if busy and worker.overdue is None and time.monotonic() - worker.since >= self._timeout:
                 worker.overdue = worker.begun
-                worker.process.kill()  # its closed pipe is noticed in the next round
+                worker.signal(signal.SIGKILL)  # its closed pipe is noticed in the next round
 
     def _bury(self, worker: _Worker, batch: list[Message]) -> None:
-        """A worker has died: its measurement has failed, the rest of its clip goes to a new worker."""
+        """A worker has died: its part has failed, the rest of its task goes to a new worker."""
         self._workers.remove(worker)
         worker.connection.close()
         _reap(worker, _GRACE_SECONDS)
@@ -225,48 +236,58 @@ class LocalExecutor:
         if self._stop.is_set() or self._fatal is not None:
             return
         if worker.overdue is not None and begun is not worker.overdue:
-            begun = None  # the overdue measurement came in at the last moment: nothing is lost but the worker
+            begun = None  # the overdue part came in at the last moment: nothing is lost but the worker
         else:
             self._count_failed_start(worker)
         if task is not None and begun is not None:
             batch.extend(_obituary(task, begun, worker, self._timeout))
-            task = replace(task, metrics=tuple(m for m in task.metrics if m != begun.metric))
-        if task is not None and task.metrics:
+            task = task.without(begun.part)
+        if task is not None and task.parts:
             self._queue.appendleft(task)
         if self._queue and self._fatal is None:
-            self._start()
+            self._start(worker.slot)
 
     def _count_failed_start(self, worker: _Worker) -> None:
         if worker.begun is not None and not worker.begun.loading:
             return
-        metric = worker.begun.metric if worker.begun is not None else None
-        self._failed_starts[metric] = self._failed_starts.get(metric, 0) + 1
-        if self._failed_starts[metric] >= _FAILED_STARTS:
-            what = f"while loading metric {metric}" if metric else "before measuring anything"
+        part = worker.begun.part if worker.begun is not None else None
+        self._failed_starts[part] = self._failed_starts.get(part, 0) + 1
+        if self._failed_starts[part] >= _FAILED_STARTS:
+            what = f"while loading {part}" if part else "before doing anything"
             self._fatal = (
-                f"worker processes end {what} ({_ending(worker.process.returncode)}); see {self._log}, and try fewer "
-                f"workers or leave that metric out"
+                f"worker processes end {what} ({_ending(worker.process.returncode)}); see {self._log}, and "
+                f"{worker.setup.advice(part)}"
             )
 
 
 def _reap(worker: _Worker, patience: float) -> None:
-    """Wait for the end of a worker, and bring it about after `patience` seconds."""
+    """Wait for the end of a worker, and bring it about after `patience` seconds; nothing that it started is left."""
+    deadline = time.monotonic() + patience
+    while not _has_ended(worker.process) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    worker.signal(signal.SIGKILL)
+    worker.process.wait()
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a process has ended, leaving it to be waited for, so that its number still means it and its group."""
+    if process.returncode is not None or not hasattr(os, "waitid"):
+        return process.poll() is not None
     try:
-        worker.process.wait(patience)
-    except subprocess.TimeoutExpired:
-        worker.process.kill()
-        worker.process.wait()
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
 
 
-def _obituary(task: Task, begun: Begun, worker: _Worker, timeout: float | None) -> list[Message]:
+def _obituary(task: TaskLike, begun: Begun, worker: _Worker, timeout: float | None) -> list[Message]:
     if worker.overdue is not None:
-        reason = f"{begun.metric} took longer than {timeout:g} s"
-        return [Done(task.index, begun.metric, Outcome.failed(begun.metric, TIMEOUT, reason))]
+        reason = f"{begun.part} took longer than {timeout:g} s"
+        return [Done(task.index, begun.part, worker.setup.failed(begun.part, TIMEOUT, reason))]
     ending = _ending(worker.process.returncode)
-    reason = f"the worker process ended during {begun.metric} ({ending}); a lack of memory is the usual cause"
+    reason = f"the worker process ended during {begun.part} ({ending}); a lack of memory is the usual cause"
     return [
-        Done(task.index, begun.metric, Outcome.failed(begun.metric, WORKER_DIED, reason)),
-        Died(task.index, begun.metric, reason),
+        Done(task.index, begun.part, worker.setup.failed(begun.part, WORKER_DIED, reason)),
+        Died(task.index, begun.part, reason),
     ]
 
 

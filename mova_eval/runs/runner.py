@@ -355,9 +355,9 @@ class _Work:
                 )
             )
         elif isinstance(message, Begun):
-            self.tell(MeasuringStarted(self.items[message.index].item, message.metric, message.loading))
+            self.tell(MeasuringStarted(self.items[message.index].item, message.part, message.loading))
         elif isinstance(message, Died):
-            self.tell(WorkerDied(self.items[message.index].item, message.metric, message.reason))
+            self.tell(WorkerDied(self.items[message.index].item, message.part, message.reason))
 
 
 @contextmanager

@@ -1,5 +1,6 @@
-"""What a worker does: take a clip, measure it with every metric asked for, send each measurement as soon as it is done.
+"""What a worker does: take a task, do its parts one by one, send the outcome of each as soon as it is done.
 
+A task is one clip; its parts are the metrics to measure it with (here), or the making of the clip (in `generators`).
 This module imports nothing heavy: a worker's environment (threads) is set before the first network library comes in.
 """
 
@@ -10,10 +11,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from metrics.errors import UserError
 from metrics.types import Request
@@ -22,6 +23,52 @@ from mova_eval.runs.outcomes import LOAD_ERROR, Outcome, outcome_of
 if TYPE_CHECKING:
     from metrics.clip import Clip
     from metrics.metric import Metric
+
+
+class TaskLike(Protocol):
+    """What an executor must know of a task. index: the item's place in the run; parts: what is still to be done."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def parts(self) -> tuple[str, ...]: ...
+    def without(self, part: str) -> TaskLike:
+        """The task with one part less."""
+        ...
+
+
+class Work(Protocol):
+    """What goes on inside a worker process."""
+
+    def work(self, task: Any) -> Iterator[Message]:
+        """For each part of a task a `Begun` and a `Done`, in this order, or one `Stopped`."""
+        ...
+
+
+class SetupLike(Protocol):
+    """What an executor must know of its job; sent to every worker process, so it can be pickled."""
+
+    @property
+    def threads(self) -> int: ...
+    def for_worker(self, slot: int) -> SetupLike:
+        """The setup of worker number `slot` (0, 1 ...); a worker that takes a dead one's place has the same number."""
+        ...
+
+    def environment(self) -> Mapping[str, str]:
+        """Environment variables of the worker, beside those of this process."""
+        ...
+
+    def start(self) -> Work:
+        """Called once in the worker process."""
+        ...
+
+    def failed(self, part: str, code: str, reason: str) -> Any:
+        """The outcome of a part that no worker could finish. code: WORKER_DIED or TIMEOUT."""
+        ...
+
+    def advice(self, part: str | None) -> str:
+        """Half a sentence: what to try when workers end again and again, loading a part or (None) at their start."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +80,21 @@ class Setup:
     device: str
     threads: int
 
+    def for_worker(self, slot: int) -> Setup:
+        return self
+
+    def environment(self) -> Mapping[str, str]:
+        return {}
+
+    def start(self) -> Work:
+        return Measurer(self)
+
+    def failed(self, part: str, code: str, reason: str) -> Outcome:
+        return Outcome.failed(part, code, reason)
+
+    def advice(self, part: str | None) -> str:
+        return "try fewer workers or leave that metric out" if part else "try fewer workers"
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -43,37 +105,53 @@ class Task:
     request: Request
     metrics: tuple[str, ...]
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return self.metrics
+
+    def without(self, part: str) -> Task:
+        return replace(self, metrics=tuple(name for name in self.metrics if name != part))
+
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A metric starts on a clip; loading: its networks are being loaded first."""
+    """A part of a task starts; loading: its networks are being loaded first."""
 
     index: int
-    metric: str
+    part: str
     loading: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """A metric has answered."""
+class Noted:
+    """Something to tell about the part at hand before it is done."""
 
     index: int
-    metric: str
-    outcome: Outcome
+    part: str
+    content: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A part is done. outcome: an `Outcome` where metrics are measured."""
+
+    index: int
+    part: str
+    outcome: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """A worker has ended during a measurement."""
+    """A worker has ended in the middle of a part."""
 
     index: int
-    metric: str
+    part: str
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class TaskEnd:
-    """All metrics of a task have answered."""
+    """All parts of a task are done."""
 
     index: int
 
@@ -85,7 +163,7 @@ class Stopped:
     reason: str
 
 
-Message = Begun | Done | Died | TaskEnd | Stopped
+Message = Begun | Noted | Done | Died | TaskEnd | Stopped
 
 
 class Measurer:
@@ -147,10 +225,11 @@ def main(descriptor: int) -> None:
     _end_with(os.getppid())
     connection: Connection[Any, Any] = Connection(descriptor)
     try:
-        measurer = Measurer(connection.recv())
+        setup: SetupLike = connection.recv()
+        work = setup.start()
         while True:
             task = connection.recv()
-            for message in measurer.work(task):
+            for message in work.work(task):
                 connection.send(message)
             connection.send(TaskEnd(task.index))
     except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -158,12 +237,14 @@ def main(descriptor: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent is gone, even in the middle of a long measurement."""
+    """End this process, and those it has started, when its parent is gone, even in the middle of a long computation."""
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1.0)
         sys.stderr.flush()
+        if os.getpgrp() == os.getpid():  # the executor made this process the leader of a group of its own
+            os.killpg(0, signal.SIGKILL)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -131,7 +131,7 @@ def test_networks_that_cannot_be_loaded_fail_their_metric_only(tmp_path: Path) -
 
 
 def test_a_metric_that_always_kills_its_worker_ends_the_run(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="while loading metric heavyweight"):
+    with pytest.raises(UserError, match="while loading heavyweight"):
         score(tmp_path, metrics=["heavyweight"], workers=1)
 
 
