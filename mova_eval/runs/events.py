@@ -75,4 +75,71 @@ class Finished:
     seconds: float
 
 
-Event = Started | MeasuringStarted | Measured | WorkerDied | Warned | Finished
+@dataclass(frozen=True, slots=True)
+class MakingStarted:
+    """The making of clips begins. total: items that can be made; done: clips that stand already."""
+
+    run_dir: Path
+    generator: str
+    items: int
+    total: int
+    done: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClipStarted:
+    """An attempt at a clip begins; loading: the model is being loaded for it."""
+
+    item: str
+    loading: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClipStep:
+    """Progress inside a clip, in the generator's own steps."""
+
+    item: str
+    done: int
+    total: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClipMade:
+    """An attempt has ended and is in the journal. final: there is no further attempt."""
+
+    item: str
+    set: str
+    ok: bool
+    seconds: float
+    attempt: int
+    final: bool
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MakingFinished:
+    """Counts of items. interrupted: stopped on request before every clip was tried. seconds: wall time."""
+
+    run_dir: Path
+    n_clips: int
+    n_failed: int
+    n_not_runnable: int
+    interrupted: bool
+    seconds: float
+
+
+Event = (
+    Started
+    | MeasuringStarted
+    | Measured
+    | WorkerDied
+    | Warned
+    | Finished
+    | MakingStarted
+    | ClipStarted
+    | ClipStep
+    | ClipMade
+    | MakingFinished
+)

@@ -62,7 +62,8 @@ class InProcessExecutor:
     """Does tasks in this process: for debugging and for very few clips. A crash in native code ends the run."""
 
     def __init__(self, setup: SetupLike, stop: StopSignal) -> None:
-        self._work = setup.for_worker(0).start()
+        self._notes: list[Message] = []
+        self._work = setup.for_worker(0).start(self._notes.append)
         self._stop = stop
 
     def run(self, tasks: Sequence[TaskLike]) -> Iterator[list[Message]]:
@@ -72,7 +73,8 @@ class InProcessExecutor:
                     raise UserError(message.reason)
                 if self._stop.is_set() and isinstance(message, Begun):
                     return
-                yield [message]
+                yield [*self._notes, message]
+                self._notes.clear()
 
     def close(self) -> None:
         """Nothing to end."""

@@ -15,7 +15,7 @@ from metrics.errors import UserError
 from metrics.types import Request
 from metrics.weights import sha256_of
 from mova_eval.records import RunItem
-from mova_eval.runs.paths import RunPaths, safe_name, write_atomically
+from mova_eval.runs.paths import RunPaths, write_atomically
 
 
 class ItemLike(Protocol):
@@ -120,7 +120,7 @@ def link_clip(paths: RunPaths, set_: str, item: str, source: Path) -> str:
 
     A clip that already lies there stays as it is. Where links cannot be made, the path leads to the source itself.
     """
-    place = paths.clips / safe_name(set_) / f"{safe_name(item)}{source.suffix}"
+    place = paths.clip(set_, item, source.suffix)
     source = source.absolute()
     if place.absolute() != source:
         target = os.path.relpath(source.resolve(), place.parent.resolve())

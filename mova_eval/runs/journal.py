@@ -8,9 +8,7 @@ record is damage, and is reported instead of guessed around.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -18,7 +16,8 @@ from pydantic import ValidationError
 
 from metrics.errors import UserError
 from mova_eval.records import Record
-from mova_eval.runs.paths import sync_folder, write_atomically
+from mova_eval.runs.lines import LineFile, whole_lines
+from mova_eval.runs.paths import write_atomically
 
 
 def encode(record: Record) -> bytes:
@@ -32,12 +31,9 @@ def read_journal(path: Path) -> tuple[list[Record], int]:
     A torn last line (without line end) is left out and not counted. A file that is not there is an empty journal.
     Raises UserError naming the line that is not a record.
     """
-    if not path.exists():
-        return [], 0
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
+    lines, size = whole_lines(path)
     records = []
-    for number, line in enumerate(whole.split(b"\n")[:-1], start=1):
+    for number, line in enumerate(lines, start=1):
         try:
             records.append(Record.model_validate_json(line))
         except ValidationError as error:
@@ -47,7 +43,7 @@ def read_journal(path: Path) -> tuple[list[Record], int]:
                 f"{path} line {number} is not a record ({where + ': ' if where else ''}{first['msg']}); the file was "
                 f"changed or damaged: mend or remove that line and start again"
             ) from error
-    return records, len(whole)
+    return records, size
 
 
 def latest(records: Iterable[Record]) -> dict[tuple[str, str], Record]:
@@ -61,18 +57,12 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.records: dict[tuple[str, str], Record] = {}
-        self._descriptor: int | None = None
-        self._size = 0
+        self._file: LineFile | None = None
 
     def __enter__(self) -> Journal:
         records, size = read_journal(self.path)
         self.records = latest(records)
-        fresh = not self.path.exists()
-        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        self._size = size
-        os.ftruncate(self._descriptor, size)
-        if fresh:
-            sync_folder(self.path.parent)
+        self._file = LineFile(self.path, size)
         return self
 
     def __exit__(
@@ -81,9 +71,9 @@ class Journal:
         self._close()
 
     def _close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def append(self, records: Sequence[Record]) -> None:
         """Write records and return when they are on the disk.
@@ -91,19 +81,9 @@ class Journal:
         Several at a time share one wait for the disk. Raises OSError when the disk refuses; the journal then holds
         what it held before the call.
         """
-        if self._descriptor is None:
+        if self._file is None:
             raise RuntimeError("the journal is closed")
-        data = memoryview(b"".join(map(encode, records)))
-        written = 0
-        try:
-            while written < len(data):
-                written += os.pwrite(self._descriptor, data[written:], self._size + written)
-            os.fsync(self._descriptor)
-        except OSError:
-            with suppress(OSError):
-                os.ftruncate(self._descriptor, self._size)
-            raise
-        self._size += written
+        self._file.append(b"".join(map(encode, records)))
         self.records.update(latest(records))
 
     def seal(self, order: Iterable[tuple[str, str]]) -> None:

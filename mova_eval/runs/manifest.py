@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from metrics import weights
 from metrics.errors import UserError
@@ -42,7 +42,7 @@ def make_manifest(
     command: Sequence[str],
 ) -> Manifest:
     """What a run is about and where it is made, as of now."""
-    commit, dirty = _commit()
+    commit, dirty = commit_of_suite()
     return Manifest(
         run=run,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -53,8 +53,8 @@ def make_manifest(
         not_run=list(not_run),
         seed=seed,
         device=device,
-        machine=_machine(),
-        versions=_versions(),
+        machine=machine(),
+        versions=versions(),
         commit=commit,
         dirty=dirty,
         command=list(command),
@@ -83,18 +83,24 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
 
 def check_same(path: Path, stored: Manifest, wanted: Manifest) -> None:
     """Raises UserError naming what differs when a run directory holds a run with other parameters."""
-    differences = list(_differences(stored, wanted))
-    if differences:
+    found = list(_differences(stored, wanted))
+    if found:
         raise UserError(
-            f"{path.parent} holds a run with other parameters: {'; '.join(differences)}; use the same parameters to "
+            f"{path.parent} holds a run with other parameters: {'; '.join(found)}; use the same parameters to "
             f"go on with it, or choose another --out"
         )
 
 
-def _differences(stored: Manifest, wanted: Manifest) -> Iterator[str]:
+def differences(stored: BaseModel, wanted: BaseModel, names: Sequence[str]) -> Iterator[str]:
+    """What differs between two manifests in the named parts, a phrase for each value."""
     old, new = (json.loads(m.model_dump_json()) for m in (stored, wanted))
-    for name in _COMPARED:
+    for name in names:
         yield from _compare(name, old[name], new[name])
+
+
+def _differences(stored: Manifest, wanted: Manifest) -> Iterator[str]:
+    yield from differences(stored, wanted, _COMPARED)
+    old, new = (json.loads(m.model_dump_json()) for m in (stored, wanted))
     old_metrics, new_metrics = ({m["name"]: m for m in side["metrics"]} for side in (old, new))
     gone, added = (
         [n for n in old_metrics if n not in new_metrics],
@@ -138,7 +144,8 @@ def _benchmark_ref(benchmark: BenchmarkLike) -> BenchmarkRef:
     )
 
 
-def _machine() -> dict[str, str]:
+def machine() -> dict[str, str]:
+    """System, processor, cores and Python of this machine."""
     return {
         "system": f"{platform.system()} {platform.release()}",
         "processor": platform.processor() or platform.machine(),
@@ -147,7 +154,8 @@ def _machine() -> dict[str, str]:
     }
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Versions of the packages that numbers depend on."""
     found = {"mova-eval": __version__}
     for name in _PACKAGES:
         try:
@@ -176,7 +184,7 @@ def _ffmpeg_versions(av_version: str | None) -> dict[str, str]:
     return versions
 
 
-def _commit() -> tuple[str | None, bool | None]:
+def commit_of_suite() -> tuple[str | None, bool | None]:
     """Commit of the suite's own checkout and whether files differ from it; None where it is installed otherwise."""
     folder = Path(__file__).resolve().parents[2]
     if not (folder / ".git").exists():

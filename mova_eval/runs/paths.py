@@ -49,6 +49,29 @@ class RunPaths:
         return self.root / "clips"
 
     @property
+    def generation_manifest(self) -> Path:
+        return self.root / "generation.json"
+
+    @property
+    def generation(self) -> Path:
+        """Journal of the making of clips."""
+        return self.root / "generation.jsonl"
+
+    @property
+    def scratch(self) -> Path:
+        """What belongs to clips that are not done yet."""
+        return self.root / "making"
+
+    @property
+    def rejected(self) -> Path:
+        """Clips that were made and are not what was asked for."""
+        return self.root / "rejected"
+
+    def clip(self, set_: str, item: str, suffix: str) -> Path:
+        """Where the clip of an item lies."""
+        return self.clips / safe_name(set_) / f"{safe_name(item)}{suffix}"
+
+    @property
     def summary(self) -> Path:
         return self.root / "summary.json"
 

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Protocol
@@ -58,8 +58,8 @@ class SetupLike(Protocol):
         """Environment variables of the worker, beside those of this process."""
         ...
 
-    def start(self) -> Work:
-        """Called once in the worker process."""
+    def start(self, send: Send) -> Work:
+        """Called once in the worker process. send: for a `Noted` in the middle of a part."""
         ...
 
     def failed(self, part: str, code: str, reason: str) -> Any:
@@ -86,7 +86,7 @@ class Setup:
     def environment(self) -> Mapping[str, str]:
         return {}
 
-    def start(self) -> Work:
+    def start(self, send: Send) -> Work:
         return Measurer(self)
 
     def failed(self, part: str, code: str, reason: str) -> Outcome:
@@ -164,6 +164,7 @@ class Stopped:
 
 
 Message = Begun | Noted | Done | Died | TaskEnd | Stopped
+Send = Callable[[Message], None]
 
 
 class Measurer:
@@ -226,7 +227,7 @@ def main(descriptor: int) -> None:
     connection: Connection[Any, Any] = Connection(descriptor)
     try:
         setup: SetupLike = connection.recv()
-        work = setup.start()
+        work = setup.start(connection.send)
         while True:
             task = connection.recv()
             for message in work.work(task):
