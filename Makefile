@@ -45,7 +45,7 @@ $(VENV)/.installed-demo: $(INPUTS) | $(BIN)/python
 # torch comes first and pinned: where an index offers a build for the CPU alone, this keeps pip on it
 $(VENV)/.installed-test: $(VENV)/.installed-demo
 	$(PIP) install -q -c requirements/constraints.txt torch
-	$(PIP) install -q -c requirements/constraints.txt -e '.[models,test]'
+	$(PIP) install -q -c requirements/constraints.txt -e '.[models,arena,arena-pg,test]'
 	$(PIP) install -q --no-deps -r requirements/nodeps.txt
 	$(PIP) install -q meeteval || echo "meeteval needs a C++ compiler: the comparison with it will be skipped"
 	touch $@

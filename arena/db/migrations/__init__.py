@@ -1,0 +1,1 @@
+"""Alembic: linear history, one file per change."""
