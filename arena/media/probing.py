@@ -7,11 +7,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from arena.errors import ArenaError
+
 MAX_PIXELS = 1 << 26
 """Largest picture that is accepted (8192 x 8192)."""
 
 
-class MediaError(Exception):
+class MediaError(ArenaError):
     """A file that cannot be shown in the arena. The message is one sentence: what, where, what to do.
 
     code: one of "unreadable", "not_media", "no_video_stream", "no_audio_stream", "undecodable", "too_large".

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from arena.media.levels import RATE, matching_gain, measure_level
 from arena.media.probing import MediaError, MediaFacts, opened, probe, video_stream
+from arena.service.types import Rendition
 
 RECIPE_VERSION = 1
 AUDIO_BITS_PER_SECOND = 192_000
@@ -59,36 +61,9 @@ class Recipe:
         return f"v{RECIPE_VERSION}-{level}-{shape.width}x{shape.height}-{float(shape.fps):.4g}-{shape.max_ms}"
 
 
-@dataclass(frozen=True, slots=True)
-class Rendition:
-    """A served file. Field names are those of the clips table.
-
-    duration_ms to channels: of the served file. loudness_lufs, true_peak_dbtp: of the source, None for silence.
-    served_lufs: measured on the served file. serve_path: relative to the media root, named after the content.
-    transcoded: the picture was not copied.
-    """
-
-    src_sha256: str
-    src_bytes: int
-    duration_ms: int
-    width: int
-    height: int
-    fps_num: int
-    fps_den: int
-    video_codec: str
-    audio_codec: str
-    sample_rate: int
-    channels: int
-    loudness_lufs: float | None
-    true_peak_dbtp: float | None
-    gain_db: float
-    served_lufs: float | None
-    serve_path: str
-    serve_sha256: str
-    serve_bytes: int
-    serve_mtime_ms: int
-    recipe: str
-    transcoded: bool
+def renderer(media_root: Path, recipe: Recipe = Recipe()) -> Callable[[Path], Rendition]:
+    """`make_rendition` for one media root, as the import of clips takes it."""
+    return partial(make_rendition, media_root=media_root, recipe=recipe)
 
 
 def rendition_path(media_root: Path, serve_path: str) -> Path | None:
@@ -100,6 +75,9 @@ def rendition_path(media_root: Path, serve_path: str) -> Path | None:
 
 def make_rendition(source: Path, media_root: Path, recipe: Recipe = Recipe()) -> Rendition:
     """Make the served file of a clip under the media root; a file of the same content is kept as it is.
+
+    Facts of the result are those of the served file. Its recipe ends in "-copy" where the picture is the source's own,
+    in "-x264" where it had to be transcoded; a common shape always transcodes.
 
     Raises MediaError for a file that cannot be shown (see `probe`) and OSError where the media root cannot be written.
     """
@@ -147,8 +125,7 @@ def make_rendition(source: Path, media_root: Path, recipe: Recipe = Recipe()) ->
             serve_sha256=serve_sha256,
             serve_bytes=status.st_size,
             serve_mtime_ms=status.st_mtime_ns // 1_000_000,
-            recipe=recipe.name,
-            transcoded=transcoded,
+            recipe=recipe.name + ("" if recipe.shape else "-x264" if transcoded else "-copy"),
         )
     finally:
         part.unlink(missing_ok=True)
