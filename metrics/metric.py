@@ -153,6 +153,11 @@ class Metric(ABC):
         chosen = {name: value for name, value in self.options.items() if name not in self.machine_options}
         return {"protocol": self.protocol, **chosen, **self.identity()}
 
+    @property
+    def is_batched(self) -> bool:
+        """Whether it measures several clips in one pass."""
+        return type(self).compute_batch is not Metric.compute_batch
+
     def ensure_loaded(self) -> None:
         """Load the networks once."""
         if not self._loaded:
@@ -185,7 +190,7 @@ class Metric(ABC):
         """
         requests = [Request.of(item) for item in items]
         self.ensure_loaded()
-        if len(clips) == 1 or type(self).compute_batch is Metric.compute_batch:
+        if len(clips) == 1 or not self.is_batched:
             return [self.measure(clip, request) for clip, request in zip(clips, requests, strict=True)]
         pairs = list(zip(clips, requests, strict=True))
         started, shared = time.perf_counter(), sum(clip.decode_seconds for clip in clips)
@@ -229,7 +234,10 @@ class Metric(ABC):
             raise error
         code = "out_of_memory" if is_out_of_memory(error) else "error"
         said = f"{type(error).__name__}: {error}".splitlines()[0]
-        trace = "".join(traceback.format_exception(error))
+        own = error.__traceback__
+        while own is not None and own.tb_frame.f_code.co_filename == __file__:
+            own = own.tb_next  # where the metric's own code begins, the same for a clip alone and in a batch
+        trace = "".join(traceback.format_exception(type(error), error, own))
         return Measurement.failed(self.name, code, said, details={"traceback": trace})
 
 

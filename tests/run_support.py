@@ -63,6 +63,8 @@ TRIAL_METRICS = {
     "variety": "trial_metrics:Variety",
     "unloadable": "trial_metrics:Unloadable",
     "heavyweight": "trial_metrics:Heavyweight",
+    "together": "trial_metrics:Together",
+    "greedy": "trial_metrics:Greedy",
 }
 
 

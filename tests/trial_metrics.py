@@ -119,3 +119,43 @@ class Heavyweight(Metric):
 
     def compute(self, clip: Clip, request: Request) -> Measurement:
         return Measurement.scored(self.name, {"heavyweight": 1.0})
+
+
+class Together(Trial):
+    """As `Trial`, several clips at once; the sizes of its batches go to a file, if one is named."""
+
+    name = "together"
+    title = "Together"
+    scores = (ScoreSpec("together", "Together", "higher", "", (0.0, 1.0), "test", failure_value=0.0),)
+    defaults: ClassVar[Mapping[str, Any]] = {**Trial.defaults, "log": None, "room": 99}
+    machine_options = frozenset({"sleep", "log", "room"})
+    clips_per_batch = 4
+
+    def compute(self, clip: Clip, request: Request) -> Measurement:
+        measured = super().compute(clip, request)
+        return Measurement.scored(self.name, {"together": measured.scores["trial"]}, details=measured.details)
+
+    def compute_batch(self, clips: Sequence[Clip], requests: Sequence[Request]) -> Sequence[Measurement | Exception]:
+        if self.options["log"]:
+            with open(self.options["log"], "a") as file:
+                file.write(f"{len(clips)}\n")
+        if len(clips) > self.options["room"]:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB")
+        return super().compute_batch(clips, requests)
+
+
+class Greedy(Metric):
+    """Its networks find no memory while another metric's are loaded."""
+
+    name = "greedy"
+    title = "Greedy"
+    scores = (ScoreSpec("greedy", "Greedy", "higher", "", (0.0, 1.0), "test"),)
+    loaded: ClassVar[int] = 0
+
+    def load(self) -> None:
+        Greedy.loaded += 1
+        if Greedy.loaded == 1:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    def compute(self, clip: Clip, request: Request) -> Measurement:
+        return Measurement.scored(self.name, {"greedy": number(clip)})

@@ -9,6 +9,8 @@ from metrics.errors import UserError
 
 LICENCES = ("any", "commercial")
 """What `--licence` takes."""
+PRECISIONS = ("float32", "float16", "bfloat16")
+"""What `--precision` takes."""
 
 
 def words(text: str | None) -> list[str] | None:
@@ -38,6 +40,18 @@ def metric_options(settings: list[str]) -> dict[str, dict[str, Any]]:
             raise UserError(f"--set {setting}: expected METRIC.OPTION=VALUE, such as wer.asr=faster-whisper:small")
         options.setdefault(metric, {})[option] = _value(value)
     return options
+
+
+def precision_options(options: dict[str, dict[str, Any]], precision: str | None) -> None:
+    """`--precision` is short for the option of that name of every metric that has it; `--set` wins."""
+    if precision is None:
+        return
+    from metrics.registry import available, metric_class
+
+    one_of("--precision", precision, PRECISIONS)
+    for name in available():
+        if "precision" in metric_class(name).defaults:
+            options.setdefault(name, {}).setdefault("precision", precision)
 
 
 def _value(text: str) -> Any:

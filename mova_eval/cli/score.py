@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mova_eval.cli.app import EXIT_INTERRUPTED, EXIT_OK, EXIT_PARTIAL, app
-from mova_eval.cli.options import LICENCES, metric_options, one_of, words
+from mova_eval.cli.options import LICENCES, metric_options, one_of, precision_options, words
 from mova_eval.cli.texts import about
 from mova_eval.cli.weights import requested
 
@@ -69,6 +69,17 @@ def score(
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one per core.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each worker; default: cores/workers.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    batch: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most clips measured together; default: as each metric likes."),
+    ] = None,
+    vram: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="GiB for networks loaded at one time; what does not fit runs in a later pass."),
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="float32, float16 or bfloat16, for every metric that knows it.")
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option(min=1, help="Seconds after which one measurement counts as failed.")
     ] = None,
@@ -98,6 +109,7 @@ def score(
         matching = benchmarks.match_clips(clips, loaded, mapping=mapping)
     options = metric_options(set_ or [])
     _speech_options(options, asr, transcripts)
+    precision_options(options, precision)
     with display(quiet=json_) as on_event:
         outcome = score_clips(
             loaded,
@@ -113,6 +125,8 @@ def score(
             timeout=timeout,
             options=options,
             cache=cache,
+            batch=batch,
+            memory=None if vram is None else round(vram * 2**30),
             licence=one_of("--licence", licence, LICENCES),
             on_event=on_event,
             command=["mova-eval", *sys.argv[1:]],

@@ -1,8 +1,8 @@
 """Executors: something that does tasks and streams back what it has. `local` is worker processes on this machine.
 
-A worker loads each network once and does one task at a time with all its parts: one clip with all its metrics, so that
-it is decoded once, or one clip to be generated. Workers are separate programs, not forks: a crash in native code ends
-one of them and costs one part.
+A worker loads each network once and does one task at a time with all its parts: one clip (or a group, for full batches)
+with all its metrics, so that it is decoded once, or one clip to be generated. Workers are separate programs, not forks:
+a crash in native code ends one of them and costs one part.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any, Protocol
 from metrics.errors import UserError
 from mova_eval.runs.outcomes import TIMEOUT, WORKER_DIED
 from mova_eval.runs.stopping import StopSignal
-from mova_eval.runs.worker import Begun, Died, Done, Message, SetupLike, Stopped, TaskEnd, TaskLike
+from mova_eval.runs.worker import Begun, Died, Done, Group, Message, SetupLike, Stopped, TaskEnd, TaskLike
 
 _BOOTSTRAP = (
     "import json, sys; fd, path = json.loads(sys.argv[1]); sys.path[:] = path\n"
@@ -208,8 +208,8 @@ class LocalExecutor:
         if isinstance(message, Begun):
             worker.begun, worker.since = message, time.monotonic()
         elif isinstance(message, Done) and worker.task is not None:
-            worker.begun = None
-            worker.task = worker.task.without(message.part)
+            worker.begun = worker.begun if worker.begun is not None and worker.begun.clips > 1 else None
+            worker.task = _after(worker.task, message.index, message.part)
             self._failed_starts.clear()
         batch.append(message)
 
@@ -217,20 +217,25 @@ class LocalExecutor:
         """Seconds until the next part is overdue, None if none can be."""
         if self._timeout is None:
             return None
-        ends = [w.since + self._timeout for w in self._workers if w.begun is not None and not w.begun.loading]
+        busy = [(w.since, w.begun) for w in self._workers if w.begun is not None and not w.begun.loading]
+        ends = [since + self._timeout * begun.clips for since, begun in busy]
         return max(min(ends) - time.monotonic(), 0.0) if ends else None
 
     def _end_overdue(self) -> None:
         if self._timeout is None:
             return
         for worker in self._workers:
-            busy = worker.begun is not None and not worker.begun.loading
-            if busy and worker.overdue is None and time.monotonic() - worker.since >= self._timeout:
+            if worker.begun is None or worker.begun.loading or worker.overdue is not None:
+                continue
+            if time.monotonic() - worker.since >= self._timeout * worker.begun.clips:
                 worker.overdue = worker.begun
                 worker.signal(signal.SIGKILL)  # its closed pipe is noticed in the next round
 
     def _bury(self, worker: _Worker, batch: list[Message]) -> None:
-        """A worker has died: its part has failed, the rest of its task goes to a new worker."""
+        """A worker has died: its part has failed, the rest of its task goes to a new worker.
+
+        Of several clips in one batch nobody knows which was at fault: each becomes a task of its own then.
+        """
         self._workers.remove(worker)
         worker.connection.close()
         _reap(worker, _GRACE_SECONDS)
@@ -241,9 +246,12 @@ class LocalExecutor:
             begun = None  # the overdue part came in at the last moment: nothing is lost but the worker
         else:
             self._count_failed_start(worker)
-        if task is not None and begun is not None:
-            batch.extend(_obituary(task, begun, worker, self._timeout))
-            task = task.without(begun.part)
+        if isinstance(task, Group) and begun is not None and begun.clips > 1:
+            self._queue.extendleft(reversed(task.tasks))
+            task = None
+        elif task is not None and begun is not None:
+            batch.extend(_obituary(begun, worker, self._timeout))
+            task = _after(task, begun.index, begun.part)
         if task is not None and task.parts:
             self._queue.appendleft(task)
         if self._queue and self._fatal is None:
@@ -281,15 +289,20 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
         return True
 
 
-def _obituary(task: TaskLike, begun: Begun, worker: _Worker, timeout: float | None) -> list[Message]:
+def _after(task: TaskLike, index: int, part: str) -> TaskLike:
+    """What is left of a task after the answer to one of its parts."""
+    return task.after(index, part) if isinstance(task, Group) else task.without(part)
+
+
+def _obituary(begun: Begun, worker: _Worker, timeout: float | None) -> list[Message]:
     if worker.overdue is not None:
         reason = f"{begun.part} took longer than {timeout:g} s"
-        return [Done(task.index, begun.part, worker.setup.failed(begun.part, TIMEOUT, reason))]
+        return [Done(begun.index, begun.part, worker.setup.failed(begun.part, TIMEOUT, reason))]
     ending = _ending(worker.process.returncode)
     reason = f"the worker process ended during {begun.part} ({ending}); a lack of memory is the usual cause"
     return [
-        Done(task.index, begun.part, worker.setup.failed(begun.part, WORKER_DIED, reason)),
-        Died(task.index, begun.part, reason),
+        Done(begun.index, begun.part, worker.setup.failed(begun.part, WORKER_DIED, reason)),
+        Died(begun.index, begun.part, reason),
     ]
 
 

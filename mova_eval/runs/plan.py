@@ -14,6 +14,7 @@ from metrics.errors import UserError
 from metrics.metric import Metric, unmet_request
 from metrics.types import Need, Request
 from mova_eval.records import MetricRef, NotRun
+from mova_eval.runs.memory import loaded_bytes
 from mova_eval.runs.outcomes import NO_CLIP, Outcome, digest
 from mova_eval.runs.paths import canonical_json
 
@@ -38,6 +39,10 @@ class MetricPlan:
     reads: tuple[str, ...]
     """`Request` fields that influence its outcome, those behind its declared needs included."""
     _prefix: dict[str, Any] = field(repr=False)
+    clips_per_batch: int | None = None
+    """None for a metric that measures one clip at a time."""
+    loaded_bytes: int = 0
+    """Memory that its networks take, about."""
 
     @property
     def name(self) -> str:
@@ -160,7 +165,9 @@ def _plan_of(metric: Metric, options: dict[str, Any]) -> MetricPlan:
         "origin": ref.origin,
     }
     reads = set(metric.reads) | {_FIELD_OF_NEED[need] for need in metric.needs if need in _FIELD_OF_NEED}
-    return MetricPlan(ref, options, frozenset(metric.needs), tuple(sorted(reads)), prefix)
+    needs = frozenset(metric.needs)
+    batch = metric.batches.size if metric.is_batched else None
+    return MetricPlan(ref, options, needs, tuple(sorted(reads)), prefix, batch, loaded_bytes(metric))
 
 
 def _made_with(metric: Metric) -> str:

@@ -21,11 +21,12 @@ from mova_eval.runs.items import BenchmarkLike, MatchingLike, make_items, read_i
 from mova_eval.runs.journal import Journal
 from mova_eval.runs.lock import RunLock
 from mova_eval.runs.manifest import check_same, make_manifest, read_manifest, write_manifest
+from mova_eval.runs.memory import grouped, of_phase, phases, too_large
 from mova_eval.runs.outcomes import NO_CLIP, TRANSIENT_CODES, Outcome, encode_features, record_of
 from mova_eval.runs.paths import RunPaths, write_atomically, writing
 from mova_eval.runs.plan import MetricPlan, choose, cores, resolve_device
 from mova_eval.runs.stopping import StopSignal
-from mova_eval.runs.worker import Begun, Died, Done, Message, Setup, Task
+from mova_eval.runs.worker import Begun, Died, Done, Group, Message, Setup, Task
 
 _BATCH = 256
 """Records per wait for the disk where many are at hand at once (taken over from the cache)."""
@@ -68,6 +69,8 @@ def score_clips(
     cache: bool = True,
     retry_failed: bool = False,
     licence: str = "any",
+    batch: int | None = None,
+    memory: int | None = None,
     on_event: OnEvent | None = None,
     command: Sequence[str] = (),
 ) -> RunOutcome:
@@ -78,8 +81,9 @@ def score_clips(
     processes; None for one per core (one per run on a GPU), 0 for this process alone. threads: of each worker; None
     for cores / workers. device: "auto", "cpu", "cuda", "cuda:N". timeout: seconds after which one measurement is given
     up. cache: reuse measurements of the same clips. retry_failed: measure again what failed by an error, a dead worker
-    or a timeout. licence: "commercial" leaves out metrics whose weights forbid commercial use. on_event: told what
-    happens, each measurement after it is safe on the disk.
+    or a timeout. licence: "commercial" leaves out metrics whose weights forbid commercial use. batch: most clips
+    that networks measure together, None for what each metric likes. memory: bytes for networks that are loaded at one
+    time in one worker, None for no limit. on_event: told what happens, each measurement after it is safe on the disk.
 
     Raises UserError for unknown metrics or options, for a directory that another process writes or that holds a run
     with other parameters, and where the disk refuses; what was measured until then is kept.
@@ -111,7 +115,7 @@ def score_clips(
             _write_weights_lock(paths, plans)
             with Journal(paths.journal) as journal:
                 work = _Work(benchmark, run_items, plans, paths, journal, cache, tell)
-                how = _Means(protocol, device, workers, threads, timeout)
+                how = _Means(protocol, device, workers, threads, timeout, batch, memory)
                 interrupted = not _carry_out(work, how, stop, retry_failed)
             summary = _summarise(paths, matching, resamples)
     failures = [record.code for record in journal.records.values() if record.status == "failed"]
@@ -133,6 +137,8 @@ class _Means:
     workers: int | None
     threads: int | None
     timeout: float | None
+    batch: int | None
+    memory: int | None
 
     def worker_count(self, pending: int) -> int:
         """Processes to start; 0 for none but this one."""
@@ -140,8 +146,9 @@ class _Means:
         return min(default if self.workers is None else self.workers, pending)
 
     def setup(self, plans: Sequence[MetricPlan], workers: int) -> Setup:
+        most = {} if self.batch is None else {"batch_size": self.batch}
         return Setup(
-            options={plan.name: plan.options for plan in plans},
+            options={plan.name: {**most, **plan.options} for plan in plans},
             protocol=self.protocol,
             device=self.device,
             threads=self.threads or max(1, cores() // max(workers, 1)),
@@ -153,8 +160,15 @@ def _carry_out(work: _Work, how: _Means, stop: StopSignal, retry_failed: bool) -
     pending = work.settle(retry_failed)
     workers = how.worker_count(len(pending))
     work.tell(work.started(pending, max(workers, 1) if pending else 0))
-    if pending and not stop.is_set():
-        work.measure(pending, how.setup(work.plans, workers), stop, workers, how.timeout)
+    needs = {plan.name: plan.loaded_bytes for plan in work.plans if any(plan.name in task.metrics for task in pending)}
+    for warning in too_large(needs, how.memory):
+        work.tell(Warned(warning))
+    for names in phases(needs, how.memory):
+        if not stop.is_set():
+            batched = [plan.clips_per_batch for plan in work.plans if plan.name in names and plan.clips_per_batch]
+            most = max((how.batch or each for each in batched), default=1)
+            tasks = grouped(of_phase(pending, names), most, workers)
+            work.measure(tasks, how.setup(work.plans, workers), stop, min(workers, len(tasks)), how.timeout)
     if not work.complete():
         return False
     work.journal.seal(work.order())
@@ -293,7 +307,7 @@ class _Work:
         return outcome
 
     def measure(
-        self, tasks: Sequence[Task], setup: Setup, stop: StopSignal, workers: int, timeout: float | None
+        self, tasks: Sequence[Task | Group], setup: Setup, stop: StopSignal, workers: int, timeout: float | None
     ) -> None:
         """Measure the tasks; every outcome is in the journal before it is told to anybody."""
         with _executor(setup, stop, workers, self.paths, timeout) as batches:
@@ -363,7 +377,7 @@ class _Work:
 @contextmanager
 def _executor(
     setup: Setup, stop: StopSignal, workers: int, paths: RunPaths, timeout: float | None
-) -> Iterator[Callable[[Sequence[Task]], Iterator[list[Message]]]]:
+) -> Iterator[Callable[[Sequence[Task | Group]], Iterator[list[Message]]]]:
     from mova_eval.runs.executor import Executor, InProcessExecutor, LocalExecutor
 
     executor: Executor

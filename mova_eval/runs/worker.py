@@ -1,6 +1,7 @@
 """What a worker does: take a task, do its parts one by one, send the outcome of each as soon as it is done.
 
 A task is one clip; its parts are the metrics to measure it with (here), or the making of the clip (in `generators`).
+Where a metric's networks take several clips at once, a task is a group of clips.
 This module imports nothing heavy: a worker's environment (threads) is set before the first network library comes in.
 """
 
@@ -11,7 +12,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,6 +25,10 @@ from mova_eval.runs.outcomes import LOAD_ERROR, Outcome, outcome_of
 if TYPE_CHECKING:
     from metrics.clip import Clip
     from metrics.metric import Metric
+
+
+_GROUP_BUDGET = 1 << 31
+"""Bytes of decoded pictures that a group of clips keeps together."""
 
 
 class TaskLike(Protocol):
@@ -114,12 +120,40 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Several clips that are measured together. Every (clip, metric) of it is answered by a `Done` of its own."""
+
+    tasks: tuple[Task, ...]
+
+    @property
+    def index(self) -> int:
+        return self.tasks[0].index
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(part for task in self.tasks for part in task.parts))
+
+    def without(self, part: str) -> Group:
+        return Group(tuple(kept for task in self.tasks if (kept := task.without(part)).parts))
+
+    def after(self, index: int, part: str) -> Group:
+        """The group after the answer to one part of one clip."""
+        tasks = (task.without(part) if task.index == index else task for task in self.tasks)
+        return Group(tuple(task for task in tasks if task.parts))
+
+
+@dataclass(frozen=True, slots=True)
 class Begun:
-    """A part of a task starts; loading: its networks are being loaded first."""
+    """A part of a task starts; loading: its networks are being loaded first. others: clips of the same batch."""
 
     index: int
     part: str
     loading: bool = False
+    others: tuple[int, ...] = ()
+
+    @property
+    def clips(self) -> int:
+        return 1 + len(self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,23 +210,35 @@ class Measurer:
         self._broken: dict[str, str] = {}
         """Metrics whose networks cannot be loaded, with the reason: not tried again for every clip."""
 
-    def work(self, task: Task) -> Iterator[Message]:
-        """Messages of one task: a `Begun` and a `Done` for each metric, or `Stopped`."""
-        from metrics.clip import Clip
+    def work(self, task: Task | Group) -> Iterator[Message]:
+        """Messages of one task: a `Begun` for each batch, a `Done` for each clip and metric, or `Stopped`."""
+        from metrics.clip import FRAME_BUDGET, Clip
 
+        tasks = task.tasks if isinstance(task, Group) else (task,)
+        budget = FRAME_BUDGET if len(tasks) == 1 else _GROUP_BUDGET // len(tasks)
         try:
-            with Clip(task.clip) as clip:
-                for name in task.metrics:
-                    if name not in self._metrics and name not in self._broken:
-                        yield Begun(task.index, name, loading=True)
-                        self._load(name)
-                    yield Begun(task.index, name)
-                    yield Done(task.index, name, self._measure(name, clip, task.request))
+            with ExitStack() as stack:
+                clips = {each.index: stack.enter_context(Clip(each.clip, frame_budget=budget)) for each in tasks}
+                for name in task.parts:
+                    yield from self._work_metric(name, [each for each in tasks if name in each.metrics], clips)
         except UserError as error:
             yield Stopped(str(error))
 
+    def _work_metric(self, name: str, tasks: Sequence[Task], clips: dict[int, Clip]) -> Iterator[Message]:
+        if name not in self._metrics and name not in self._broken:
+            yield Begun(tasks[0].index, name, loading=True)
+            self._load(name)
+        metric = self._metrics.get(name)
+        size = metric.batches.size if metric is not None and metric.is_batched else 1
+        for start in range(0, len(tasks), size):
+            batch = tasks[start : start + size]
+            yield Begun(batch[0].index, name, others=tuple(task.index for task in batch[1:]))
+            for task, outcome in zip(batch, self._measure(name, batch, clips), strict=True):
+                yield Done(task.index, name, outcome)
+
     def _load(self, name: str) -> None:
         import metrics
+        from metrics.batching import is_out_of_memory, release_memory
 
         setup = self._setup
         metric = metrics.get(
@@ -202,22 +248,38 @@ class Measurer:
             threads=setup.threads,
             **setup.options.get(name, {}),
         )
-        try:
-            metric.ensure_loaded()
-        except UserError:
-            raise
-        except Exception as error:
-            first = str(error).strip().splitlines()
-            self._broken[name] = f"{name} cannot be loaded: {type(error).__name__}: {first[0] if first else ''}"
+        failed = _loading_error(metric)
+        if failed is not None and is_out_of_memory(failed) and self._metrics:
+            self._metrics.clear()  # the others are loaded again when their turn comes
+            release_memory()
+            failed = _loading_error(metric)
+        if failed is not None:
+            first = str(failed).strip().splitlines()
+            self._broken[name] = f"{name} cannot be loaded: {type(failed).__name__}: {first[0] if first else ''}"
             return
         self._metrics[name] = metric
 
-    def _measure(self, name: str, clip: Clip, request: Request) -> Outcome:
+    def _measure(self, name: str, batch: Sequence[Task], clips: dict[int, Clip]) -> list[Outcome]:
         if name in self._broken:
-            return Outcome.failed(name, LOAD_ERROR, self._broken[name])
-        metric, decoded = self._metrics[name], clip.decode_seconds
-        measurement = metric.measure(clip, request)
-        return outcome_of(metric, measurement, clip.decode_seconds - decoded)
+            return [Outcome.failed(name, LOAD_ERROR, self._broken[name]) for _ in batch]
+        metric, chosen = self._metrics[name], [clips[task.index] for task in batch]
+        decoded = [clip.decode_seconds for clip in chosen]
+        measured = metric.measure_batch(chosen, [task.request for task in batch])
+        return [
+            outcome_of(metric, measurement, clip.decode_seconds - before)
+            for measurement, clip, before in zip(measured, chosen, decoded, strict=True)
+        ]
+
+
+def _loading_error(metric: Metric) -> Exception | None:
+    """What keeps a metric's networks from being loaded. Raises UserError."""
+    try:
+        metric.ensure_loaded()
+    except UserError:
+        raise
+    except Exception as error:
+        return error.with_traceback(None)  # a traceback keeps half-loaded networks alive
+    return None
 
 
 def main(descriptor: int) -> None:

@@ -133,6 +133,8 @@ def test_video_vae() -> None:
     assert decoded.shape == (1, 3, 17, 64, 96)
     assert_like(decoded, -0.13224397, 0.35233497, (0.2183654, 0.2613683, 0.0160327, 0.4521114, 0.0133107), 2e-4)
     ours = VideoVae(network)
-    mean, std = (torch.tensor(v).view(1, -1, 1, 1, 1) for v in (NANO.video_vae.latents_mean, NANO.video_vae.latents_std))
+    mean, std = (
+        torch.tensor(v).view(1, -1, 1, 1, 1) for v in (NANO.video_vae.latents_mean, NANO.video_vae.latents_std)
+    )
     torch.testing.assert_close(ours.encode(clip), (raw - mean) / std, atol=1e-5, rtol=0)
     torch.testing.assert_close(ours.decode((inputs().video - mean) / std), decoded, atol=2e-4, rtol=0)
