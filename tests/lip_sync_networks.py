@@ -20,6 +20,7 @@ from metrics.lip_sync.s3fd import S3fdNet
 from metrics.lip_sync.syncnet import SyncNet
 
 State = dict[str, Tensor]
+Box = tuple[float, float, float, float]
 
 
 def syncnet_state(
@@ -37,15 +38,18 @@ def syncnet_state(
         hidden_sound = torch.cat([_in_parts(network.netcnnaud, network.netfcaud, part) for part in sound])
         shared = torch.randn(512, 1024) / 512**0.5 * 0.5
         target = (hidden_sound - hidden_sound.mean(0)) / hidden_sound.std() @ shared
+        # silence beyond the ends of a track is a zero vector: keep it as far from a window as the wrong window is
+        centre = nn.functional.normalize(torch.randn(1024), dim=0) * target.norm(dim=1).mean()
+        target = target + centre
         _fit(network.netfcaud[3], hidden_sound, target, ridge)
         _fit(network.netfclip[3], hidden_lips, target, ridge)
     return {name: value.clone() for name, value in network.state_dict().items()}
 
 
-def s3fd_state(frames: Sequence[NDArray[np.uint8]], boxes: Sequence[tuple[float, ...]], seed: int = 0) -> State:
-    """An S3FD that finds a face near each frame's box (left, top, right, bottom, pixels; 160 to 400 pixels a side).
+def s3fd_state(frames: Sequence[NDArray[np.uint8]], boxes: Sequence[Sequence[Box]], seed: int = 0) -> State:
+    """An S3FD that finds a face near each of a frame's boxes (left, top, right, bottom, pixels) and nowhere else.
 
-    frames: [H, W, 3] BGR, all of one size.
+    frames: [H, W, 3] BGR. Boxes of one frame should have centres 64 pixels apart or more.
     """
     torch.manual_seed(seed)
     network = S3fdNet().eval()
@@ -59,25 +63,29 @@ def s3fd_state(frames: Sequence[NDArray[np.uint8]], boxes: Sequence[tuple[float,
             box.bias.zero_()
             face.weight.zero_()
             face.bias.copy_(torch.tensor([10.0, 10.0, 10.0, -10.0] if level == 0 else [10.0, -10.0]))
-        small = np.stack([cv2.resize(frame, (0, 0), fx=0.25, fy=0.25) for frame in frames])
-        pictures = (torch.from_numpy(small).flip(-1).float() - mean).permute(0, 3, 1, 2)
-        source = torch.cat([network.sources(picture[None])[2] for picture in pictures])
-        _fit_faces(network, source, boxes)
+        sources = []
+        for frame in frames:
+            small = cv2.resize(frame, (0, 0), fx=0.25, fy=0.25)
+            sources.append(network.sources((torch.from_numpy(small).flip(-1).float() - mean).permute(2, 0, 1)[None])[2])
+        _fit_faces(network, sources, boxes)
     return {name: value.clone() for name, value in network.state_dict().items()}
 
 
-def _fit_faces(network: S3fdNet, source: Tensor, boxes: Sequence[tuple[float, ...]]) -> None:
+def _fit_faces(network: S3fdNet, sources: Sequence[Tensor], boxes: Sequence[Sequence[Box]]) -> None:
     """Level 2 (cells of 64 source pixels, boxes of 256) fires at the cell of each box's centre, and nowhere else."""
-    count, _, rows, columns = source.shape
-    target = torch.full((count, rows, columns), -8.0)
-    for place, (left, top, right, bottom) in enumerate(boxes):
-        row = min(int((top + bottom) / 2 / 64), rows - 1)
-        column = min(int((left + right) / 2 / 64), columns - 1)
-        target[place, row, column] = 8.0
-    patches = nn.functional.unfold(source, 3, padding=1).permute(0, 2, 1).flatten(0, 1).double()
+    targets = []
+    for source, wanted in zip(sources, boxes, strict=True):
+        target = torch.full(source.shape[2:], -8.0)
+        for left, top, right, bottom in wanted:
+            row = min(int((top + bottom) / 2 / 64), target.shape[0] - 1)
+            column = min(int((left + right) / 2 / 64), target.shape[1] - 1)
+            target[row, column] = 8.0
+        targets.append(target.flatten())
+    target = torch.cat(targets).double()
+    patches = torch.cat([nn.functional.unfold(source, 3, padding=1)[0].T for source in sources]).double()
     gram = patches @ patches.T
     gram += torch.eye(len(gram), dtype=torch.double) * gram.diagonal().mean() * 1e-3
-    weights = (patches.T @ torch.linalg.solve(gram, target.flatten().double()[:, None])).float().reshape(1, -1, 3, 3)
+    weights = (patches.T @ torch.linalg.solve(gram, target[:, None])).float().reshape(1, -1, 3, 3)
     network.conf[2].weight.copy_(torch.cat([-weights / 2, weights / 2]))
     network.conf[2].bias.zero_()
     network.loc[2].weight.normal_(0, 0.02)

@@ -1,8 +1,8 @@
 """The lossy files of the official pipeline, written and read in memory with FFmpeg's libraries.
 
 Settings are those that make the packets equal, byte for byte, to what the ffmpeg program (5.1) and OpenCV's writer put
-into their files. The ffmpeg program codes MPEG-4 in as many slices as it has threads (cores + 1, at most one per 16
-rows), so that its own numbers depend on the machine; here the number of slices is a setting, 1 by default.
+into their files. The ffmpeg program codes MPEG-4 in as many slices as it has threads (cores + 1, at most 16 and at most
+one per 16 rows), so that its own numbers depend on the machine; here the number of slices is a setting.
 """
 
 from __future__ import annotations

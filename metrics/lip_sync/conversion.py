@@ -27,8 +27,9 @@ class Detours:
 
     grid: frame times of an AVI (`grid.py`) instead of ffmpeg's `fps` filter. mpeg4: the whole picture through MPEG-4.
     jpeg: and through JPEG. mp3: the sound through MP3, late by 1105 samples. crop_mpeg4, crop_jpeg: the face crops
-    through OpenCV's MPEG-4 writer, and through JPEG at a bit rate of 200 kb/s. slices: of each MPEG-4 picture; the
-    ffmpeg program takes one more than the machine has cores.
+    through OpenCV's MPEG-4 writer, and through JPEG at a bit rate of 200 kb/s. slices: of each MPEG-4 picture. The
+    ffmpeg program takes one more than the machine has cores (one on a single core), at most 16 and at most one per 16
+    rows, so that the official numbers depend on the machine; 16 are those of a server with 15 cores or more.
     """
 
     grid: bool = True
@@ -37,7 +38,7 @@ class Detours:
     mp3: bool = True
     crop_mpeg4: bool = True
     crop_jpeg: bool = True
-    slices: int = 1
+    slices: int = 16
 
     def without(self, *names: str) -> Detours:
         """The same with the named steps left out."""
@@ -117,9 +118,9 @@ def convert_video(clip: Clip, detours: Detours = ALL_DETOURS) -> Video:
     """Pictures of a clip at 25 fps. Raises ClipError where the clip has none that can be decoded."""
     if not (detours.grid or detours.mpeg4 or detours.jpeg):
         return _plain_video(clip)
-    frames, times, durations = _decoded(clip)
+    frames, times, durations, rate = _decoded(clip)
     if detours.grid:
-        kept = avi_slots(times, durations, clip.facts.sample_rate if clip.facts.has_audio else None)
+        kept = avi_slots(times, durations, clip.facts.sample_rate if clip.facts.has_audio else None, rate)
         sources, shown = [source for source, _ in kept], constant_rate([slot for _, slot in kept])
     else:
         sources, shown = _filtered(times, times[-1] + (durations[-1] or Fraction(1, FRAME_RATE)))
@@ -133,8 +134,10 @@ def _plain_video(clip: Clip) -> Video:
     return Video(frames, list(range(count)), count)
 
 
-def _decoded(clip: Clip) -> tuple[dict[int, av.VideoFrame], list[Fraction], list[Fraction]]:
-    """Frames by number, their times since the start of the file, and their durations (0 where unknown), in seconds."""
+def _decoded(clip: Clip) -> tuple[dict[int, av.VideoFrame], list[Fraction], list[Fraction], Fraction]:
+    """Frames by number, their times since the start of the file and their durations (0 where unknown) in seconds, and
+    the rate that FFmpeg guesses, in frames per second (0 where it cannot)."""
+    from metrics.media.container import opened
     from metrics.media.video import DecodeErrors, decode_pictures
 
     frames: dict[int, av.VideoFrame] = {}
@@ -149,7 +152,9 @@ def _decoded(clip: Clip) -> tuple[dict[int, av.VideoFrame], list[Fraction], list
         durations.append((frame.duration or 0) * tick)
     if not frames:
         raise ClipError("empty_video", f"{clip.path.name} has no picture that can be decoded, generate it again")
-    return frames, times, durations
+    with opened(clip.path) as container:
+        guessed = container.streams.video[0].guessed_rate
+    return frames, times, durations, Fraction(guessed or 0)
 
 
 def _start_of_file(clip: Clip) -> Fraction:
@@ -186,6 +191,7 @@ def _upright(frame: av.VideoFrame) -> av.VideoFrame:
         return turned
     return turned.reformat(
         format="yuv420p",
+        interpolation="BICUBIC",
         src_color_range=ColorRange.JPEG if full else None,
         dst_color_range=ColorRange.MPEG if full else None,
     )

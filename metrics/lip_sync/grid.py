@@ -19,19 +19,24 @@ _SUBFRAME = 1 << 16
 
 
 def avi_slots(
-    times: Sequence[Fraction], durations: Sequence[Fraction], audio_rate: int | None = None
+    times: Sequence[Fraction],
+    durations: Sequence[Fraction],
+    audio_rate: int | None = None,
+    frame_rate: Fraction | None = None,
 ) -> list[tuple[int, int]]:
     """(source frame, slot in the AVI) of each frame that ffmpeg keeps.
 
     times: presentation times in seconds, increasing, counted from the start of the file; durations: of each frame, 0
     where unknown. audio_rate: sampling rate of the sound that is muxed beside it as MP3, None without sound.
+    frame_rate: as FFmpeg guesses it; it stands in for durations of less than half a slot. None or 0: up to 25.
     """
+    usual = min(FRAME_RATE / frame_rate, Fraction(1)) if frame_rate else Fraction(1)
     kept: list[tuple[int, int]] = []
     slot = 0
     for source, (time, duration) in enumerate(zip(times, durations, strict=True)):
         position = math.floor(time * FRAME_RATE * _SUBFRAME + Fraction(1, 2)) / _SUBFRAME
         position += (1 if position > 0 else -1) / (2 * _SUBFRAME)  # ffmpeg keeps clear of exact halves
-        length = round(float(duration * FRAME_RATE)) or min(float(duration * FRAME_RATE), 1.0) or 1.0
+        length = round(float(duration * FRAME_RATE)) or float(usual)
         drift = position - slot
         reach = drift + length
         if drift < 0 < reach:

@@ -61,7 +61,7 @@ class LipSync(Metric):
             "min_face_size": 100,
             "require_speech": False,
             "precision": "float32",
-            "slices": 1,
+            "slices": 16,
             "syncnet": None,
             "s3fd": None,
             "batch": 8,
