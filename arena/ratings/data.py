@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -73,6 +75,29 @@ def outcome_counts(data: Judgements) -> Ints:
     """[P, 4] judgements per pair and outcome."""
     size = data.m * (data.m - 1) // 2
     return np.bincount(data.pair * 4 + data.outcome, minlength=size * 4).reshape(size, 4)
+
+
+def fingerprint(data: Judgements, number: Ints, criterion: str) -> str:
+    """SHA-256 of the judgements as (vote number, criterion, lower name, higher name, outcome), sorted by number.
+
+    The same for the same judgements wherever they come from: a database, or an export of it.
+    """
+    order = np.argsort(number, kind="stable")
+    by_name = np.argsort(np.array(data.models, dtype=np.str_), kind="stable")
+    place = np.empty(data.m, dtype=np.int64)
+    place[by_name] = np.arange(data.m)
+    first, second = place[data.first][order], place[data.second][order]
+    outcome = data.outcome[order]
+    swapped = first > second
+    outcome = np.where(swapped & (outcome % 2 == 0), 2 - outcome, outcome)
+    names = sorted({data.models[i] for i in np.unique(np.r_[data.first, data.second])})
+    used = np.array([data.models[i] in names for i in by_name], dtype=np.int64)
+    rank = np.cumsum(used) - 1  # models without judgements leave no trace
+    lower, higher = rank[np.minimum(first, second)], rank[np.maximum(first, second)]
+    digest = hashlib.sha256(json.dumps([criterion, names]).encode())
+    for column in (number[order], lower, higher, outcome):
+        digest.update(np.ascontiguousarray(column, dtype="<i8").tobytes())
+    return digest.hexdigest()
 
 
 def from_sides(

@@ -11,7 +11,9 @@ Pages and commands call these and hold no SQL. Values that cross the border are 
     importer     import_models, import_items, import_clips, import_scores
     gold         add, list_all, retire, pass rates
     exclusions   exclude, revoke, list_all
-    snapshots    compute, publish, latest, load, history, fair_play, progress
+    snapshots    compute, publish, latest, get, history
+    fairness     progress, fair_play
+    judgements   rows as arrays for `arena.ratings`
     sweep        per-voter tests and rings over all votes of a campaign: flags, automatic exclusions
     browse       items, item
     overview     health, voters, traffic, cells

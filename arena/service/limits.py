@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import secrets
 from collections.abc import Sequence
 
 from sqlalchemy import delete, func, insert, select
@@ -61,7 +60,7 @@ def _new_key(arena: Arena, day: int) -> str:
         there = session.scalar(select(NetworkKey.key).where(NetworkKey.day == day))
         if there is not None:
             return there
-        made = secrets.token_hex(32)
+        made = arena.tokens(32).hex()
         session.execute(insert(NetworkKey).values(day=day, key=made))
         session.execute(delete(NetworkKey).where(NetworkKey.day < day - KEY_DAYS))
         return made

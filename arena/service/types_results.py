@@ -10,7 +10,7 @@ ModelState = Literal["ranked", "preliminary", "unlisted", "retired"]
 
 @dataclass(frozen=True)
 class BoardRow:
-    """One model of a board. Ratings are None where the votes say nothing; limits may be infinite (never lost, never won).
+    """One model of a board. Ratings are None where the votes say nothing; limits may be infinite (never lost).
 
     lo, hi: 95%, clustered by voter and item. lo_iid, hi_iid: as if votes were independent. wins .. both_bad: counts of
     n. left_share: share of its battles in which it was on the left. battle_share: of all judgements that count.
