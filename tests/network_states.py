@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -79,3 +80,79 @@ def fingerprint_of(make: Callable[[], nn.Module]) -> str:
     with torch.device("meta"):
         network = make()
     return fingerprint({key: tuple(value.shape) for key, value in network.state_dict().items()})
+
+
+def clap_state(config: object = None, seed: int = 0) -> State:
+    """The official file's state dict for a CLAP, made from its layout in transformers: the way back of the loading."""
+    from transformers import ClapModel
+
+    from metrics.clap.network import clap_config
+
+    state = seeded(lambda: ClapModel(config or clap_config()), seed)
+    state["audio_model.audio_encoder.batch_norm.running_mean"] -= 20.0
+    state["audio_model.audio_encoder.batch_norm.running_var"] *= 400.0
+    return dict(official_clap(state))
+
+
+def official_clap(state: State) -> Iterator[tuple[str, Tensor]]:
+    names = (
+        ("audio_model.audio_encoder.batch_norm.", "audio_branch.bn0."),
+        ("audio_model.audio_encoder.", "audio_branch."),
+        (".layernorm_before.", ".norm1."),
+        (".layernorm_after.", ".norm2."),
+        ("text_model.", "text_branch."),
+        ("projection.linear1.", "projection.0."),
+        ("projection.linear2.", "projection.2."),
+    )
+    swin = (
+        (".attention.output.dense.", ".attn.proj."),
+        (".attention.self.", ".attn."),
+        (".intermediate.dense.", ".mlp.fc1."),
+        (".output.dense.", ".mlp.fc2."),
+    )
+    for key, value in state.items():
+        if key.endswith(("position_ids", "token_type_ids")):
+            continue
+        new = key
+        for ours, official in (*names, *(swin if key.startswith("audio_model") else ())):
+            new = new.replace(ours, official)
+        if new.endswith("relative_position_index"):
+            yield new, window_index(int(value.shape[0] ** 0.5))
+        elif ".attn.query." in new:
+            parts = [state[key.replace("query", part)] for part in ("query", "key", "value")]
+            yield new.replace(".query.", ".qkv."), torch.cat(parts)
+        elif ".attn.key." not in new and ".attn.value." not in new:
+            yield new, value
+
+
+def window_index(side: int) -> Tensor:
+    """Of a Swin window: which entry of the table of relative positions belongs to each pair of places."""
+    places = torch.stack(torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")).flatten(1)
+    apart = places[:, :, None] - places[:, None, :] + side - 1
+    return apart[0] * (2 * side - 1) + apart[1]
+
+
+def roberta_folder(folder: Path, size: int = 270) -> Path:
+    """A byte-level BPE tokenizer of `size` tokens in RoBERTa's file layout: its special tokens and a few merges."""
+    import json
+
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    alphabet = sorted(ByteLevel.alphabet())
+    merges = [
+        ("t", "h"),
+        ("th", "e"),
+        ("Ġ", "the"),
+        ("i", "n"),
+        ("a", "n"),
+        ("Ġ", "a"),
+        ("e", "r"),
+        ("o", "n"),
+        ("s", "t"),
+    ]
+    tokens = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *alphabet, *("".join(pair) for pair in merges)]
+    tokens += [f"<unused{place}>" for place in range(size - len(tokens))]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.json").write_text(json.dumps({token: place for place, token in enumerate(dict.fromkeys(tokens))}))
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(" ".join(pair) for pair in merges) + "\n")
+    return folder

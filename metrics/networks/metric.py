@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from metrics.batching import Batches
 from metrics.errors import UserError
 from metrics.metric import Metric
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 
@@ -34,6 +38,7 @@ class NetworkMetric(Metric):
             raise UserError(f"metric {self.name}: no precision '{precision}'; it knows {', '.join(PRECISIONS)}")
         if not isinstance(batch, int) or batch < 1:
             raise UserError(f"metric {self.name}: batch is {batch!r}, give a number from 1 on")
+        self._passes = Batches(batch)
 
     def weights_used(self) -> tuple[str, ...]:
         own = {weights for option, weights in self.files.items() if self.options[option] is not None}
@@ -63,6 +68,19 @@ class NetworkMetric(Metric):
         if not path.exists():
             raise UserError(f"metric {self.name}: option {option} names {path}, where nothing is; check the path")
         return path
+
+    def in_passes(self, run: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+        """The results of a network for rows [n, ...], n > 0, as float32 on the CPU.
+
+        Each pass has exactly `batch` rows, the last one filled up with copies, so that a row's result does not depend
+        on its neighbours; a pass that does not fit into memory is halved. Call it inside `arithmetic`.
+        """
+        import torch
+
+        def one_pass(part: Sequence[Tensor]) -> Sequence[Tensor]:
+            return list(run(torch.stack(list(part)).to(self.device)).float().cpu())
+
+        return torch.stack(self._passes.run(one_pass, list(rows), fill=True))
 
     @contextmanager
     def arithmetic(self) -> Iterator[None]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 TOOLKIT_RATE = 32_000
 
 
-def toolkit_sound(clip: Clip) -> NDArray[np.float32]:
+def toolkit_sound(clip: Clip, rate: int = TOOLKIT_RATE) -> NDArray[np.float32]:
     """float32 [samples] at 32 kHz: ffmpeg to 16-bit stereo, then the mean of the two channels; shared by IS and CLAP.
 
     A mono file comes out 3 dB quieter: libswresample gives each channel 1/sqrt(2) of it. Raises ClipError as
@@ -24,11 +24,11 @@ def toolkit_sound(clip: Clip) -> NDArray[np.float32]:
     """
 
     def make() -> NDArray[np.float32]:
-        stereo = clip.audio(rate=TOOLKIT_RATE, layout="stereo", sample_format="s16").samples
+        stereo = clip.audio(rate=rate, layout="stereo", sample_format="s16").samples
         mean: NDArray[np.float32] = (stereo.astype(np.float32) / 32768.0).mean(axis=0)
         return mean
 
-    return clip.memo("sound.toolkit", make)
+    return clip.memo(("sound.toolkit", rate), make)
 
 
 def channels_at(clip: Clip, rate: int) -> NDArray[np.float32]:

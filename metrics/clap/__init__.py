@@ -1,0 +1,1 @@
+"""CLAP score: how well the sound of a clip fits its prompt, by LAION-CLAP."""
