@@ -80,6 +80,9 @@ def score(
     precision: Annotated[
         str | None, typer.Option(help="float32, float16 or bfloat16, for every metric that knows it.")
     ] = None,
+    executor: Annotated[
+        str, typer.Option(help="local, or ray: the workers of a Ray cluster (RAY_ADDRESS, else this machine).")
+    ] = "local",
     timeout: Annotated[
         float | None, typer.Option(min=1, help="Seconds after which one measurement counts as failed.")
     ] = None,
@@ -123,6 +126,7 @@ def score(
             threads=threads,
             device=device,
             timeout=timeout,
+            executor=executor,
             options=options,
             cache=cache,
             batch=batch,

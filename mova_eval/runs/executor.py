@@ -7,14 +7,11 @@ a crash in native code ends one of them and costs one part.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
@@ -24,13 +21,10 @@ from typing import Any, Protocol
 
 from metrics.errors import UserError
 from mova_eval.runs.outcomes import TIMEOUT, WORKER_DIED
+from mova_eval.runs.processes import Program, WorkerProcess
 from mova_eval.runs.stopping import StopSignal
 from mova_eval.runs.worker import Begun, Died, Done, Group, Message, SetupLike, Stopped, TaskEnd, TaskLike
 
-_BOOTSTRAP = (
-    "import json, sys; fd, path = json.loads(sys.argv[1]); sys.path[:] = path\n"
-    "from mova_eval.runs.worker import main; main(fd)"
-)
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -86,7 +80,7 @@ class _Worker:
 
     slot: int
     setup: SetupLike
-    process: subprocess.Popen[bytes]
+    process: WorkerProcess
     connection: Connection[Any, Any]
     task: TaskLike | None = None
     begun: Begun | None = None
@@ -98,12 +92,6 @@ class _Worker:
         self.task, self.begun = task, None
         with suppress(OSError):  # it has died: noticed, and the task handed on, where messages are received
             self.connection.send(task)
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the worker and to the programs that it has started."""
-        if self.process.returncode is None:  # until it is waited for, its number means it and its group
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, number)
 
 
 class LocalExecutor:
@@ -148,7 +136,7 @@ class LocalExecutor:
     def close(self) -> None:
         for worker in self._workers:
             worker.connection.close()
-            worker.signal(signal.SIGTERM)
+            worker.process.signal(signal.SIGTERM)
         deadline = time.monotonic() + _GRACE_SECONDS
         for worker in [*self._workers, *self._leaving]:
             _reap(worker, max(deadline - time.monotonic(), 0.01))
@@ -160,17 +148,8 @@ class LocalExecutor:
         ours, theirs = Pipe()
         setup = self._setup.for_worker(slot)
         threads = dict.fromkeys(_THREAD_VARIABLES, str(setup.threads))
-        environment = {**os.environ, **threads, **setup.environment()}
-        with open(self._log, "ab") as log, theirs:
-            process = subprocess.Popen(
-                [sys.executable, "-c", _BOOTSTRAP, json.dumps([theirs.fileno(), sys.path])],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                pass_fds=[theirs.fileno()],
-                process_group=0,  # Ctrl-C at the terminal is for the main process alone
-            )
+        with theirs:
+            process = self._spawn(theirs.fileno(), setup, {**threads, **setup.environment()})
         worker = _Worker(slot, setup, process, ours)
         self._workers.append(worker)
         try:
@@ -178,6 +157,10 @@ class LocalExecutor:
         except OSError:
             return  # dead already; noticed where messages are received
         self._next(worker)
+
+    def _spawn(self, descriptor: int, setup: SetupLike, environment: Mapping[str, str]) -> WorkerProcess:
+        """A process that serves `setup` at the other end of a pipe, whose end `descriptor` is closed after this."""
+        return Program(descriptor, {**os.environ, **environment}, self._log)
 
     def _next(self, worker: _Worker) -> None:
         if self._queue and not self._stop.is_set():
@@ -229,7 +212,7 @@ class LocalExecutor:
                 continue
             if time.monotonic() - worker.since >= self._timeout * worker.begun.clips:
                 worker.overdue = worker.begun
-                worker.signal(signal.SIGKILL)  # its closed pipe is noticed in the next round
+                worker.process.signal(signal.SIGKILL)  # its closed pipe is noticed in the next round
 
     def _bury(self, worker: _Worker, batch: list[Message]) -> None:
         """A worker has died: its part has failed, the rest of its task goes to a new worker.
@@ -265,7 +248,7 @@ class LocalExecutor:
         if self._failed_starts[part] >= _FAILED_STARTS:
             what = f"while loading {part}" if part else "before doing anything"
             self._fatal = (
-                f"worker processes end {what} ({_ending(worker.process.returncode)}); see {self._log}, and "
+                f"worker processes end {what} ({worker.process.ending()}); see {self._log}, and "
                 f"{worker.setup.advice(part)}"
             )
 
@@ -273,20 +256,10 @@ class LocalExecutor:
 def _reap(worker: _Worker, patience: float) -> None:
     """Wait for the end of a worker, and bring it about after `patience` seconds; nothing that it started is left."""
     deadline = time.monotonic() + patience
-    while not _has_ended(worker.process) and time.monotonic() < deadline:
+    while not worker.process.has_ended() and time.monotonic() < deadline:
         time.sleep(0.01)
-    worker.signal(signal.SIGKILL)
+    worker.process.signal(signal.SIGKILL)
     worker.process.wait()
-
-
-def _has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Whether a process has ended, leaving it to be waited for, so that its number still means it and its group."""
-    if process.returncode is not None or not hasattr(os, "waitid"):
-        return process.poll() is not None
-    try:
-        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    except ChildProcessError:
-        return True
 
 
 def _after(task: TaskLike, index: int, part: str) -> TaskLike:
@@ -298,18 +271,9 @@ def _obituary(begun: Begun, worker: _Worker, timeout: float | None) -> list[Mess
     if worker.overdue is not None:
         reason = f"{begun.part} took longer than {timeout:g} s"
         return [Done(begun.index, begun.part, worker.setup.failed(begun.part, TIMEOUT, reason))]
-    ending = _ending(worker.process.returncode)
+    ending = worker.process.ending()
     reason = f"the worker process ended during {begun.part} ({ending}); a lack of memory is the usual cause"
     return [
         Done(begun.index, begun.part, worker.setup.failed(begun.part, WORKER_DIED, reason)),
         Died(begun.index, begun.part, reason),
     ]
-
-
-def _ending(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return signal.Signals(-code).name
-    except ValueError:
-        return f"signal {-code}"

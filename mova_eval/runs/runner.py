@@ -30,6 +30,7 @@ from mova_eval.runs.worker import Begun, Died, Done, Group, Message, Setup, Task
 
 _BATCH = 256
 """Records per wait for the disk where many are at hand at once (taken over from the cache)."""
+EXECUTORS = ("local", "ray")
 _NO_OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 OnEvent = Callable[[Event], None]
@@ -66,6 +67,7 @@ def score_clips(
     threads: int | None = None,
     device: str = "auto",
     timeout: float | None = None,
+    executor: str = "local",
     cache: bool = True,
     retry_failed: bool = False,
     licence: str = "any",
@@ -80,15 +82,18 @@ def score_clips(
     metric -> option -> value. model, generator: what made the clips. seed, resamples: of the bootstrap. workers:
     processes; None for one per core (one per run on a GPU), 0 for this process alone. threads: of each worker; None
     for cores / workers. device: "auto", "cpu", "cuda", "cuda:N". timeout: seconds after which one measurement is given
-    up. cache: reuse measurements of the same clips. retry_failed: measure again what failed by an error, a dead worker
-    or a timeout. licence: "commercial" leaves out metrics whose weights forbid commercial use. batch: most clips
-    that networks measure together, None for what each metric likes. memory: bytes for networks that are loaded at one
-    time in one worker, None for no limit. on_event: told what happens, each measurement after it is safe on the disk.
+    up. executor: "local", or "ray" for the workers of a Ray cluster. cache: reuse measurements of the same clips.
+    retry_failed: measure again what failed by an error, a dead worker or a timeout. licence: "commercial" leaves out
+    metrics whose weights forbid commercial use. batch: most clips that networks measure together, None for what each
+    metric likes. memory: bytes for networks that are loaded at one time in one worker, None for no limit. on_event:
+    told what happens, each measurement after it is safe on the disk.
 
     Raises UserError for unknown metrics or options, for a directory that another process writes or that holds a run
     with other parameters, and where the disk refuses; what was measured until then is kept.
     """
     tell = on_event if on_event is not None else _quiet
+    if executor not in EXECUTORS:
+        raise UserError(f"no executor is called '{executor}'; known: {', '.join(EXECUTORS)}")
     if workers == 0 and timeout is not None:
         raise UserError("a time limit needs worker processes; give workers=1 or more, or no timeout")
     started = time.monotonic()
@@ -115,7 +120,7 @@ def score_clips(
             _write_weights_lock(paths, plans)
             with Journal(paths.journal) as journal:
                 work = _Work(benchmark, run_items, plans, paths, journal, cache, tell)
-                how = _Means(protocol, device, workers, threads, timeout, batch, memory)
+                how = _Means(protocol, device, workers, threads, timeout, executor, batch, memory)
                 interrupted = not _carry_out(work, how, stop, retry_failed)
             summary = _summarise(paths, matching, resamples)
     failures = [record.code for record in journal.records.values() if record.status == "failed"]
@@ -137,13 +142,19 @@ class _Means:
     workers: int | None
     threads: int | None
     timeout: float | None
+    executor: str
     batch: int | None
     memory: int | None
 
     def worker_count(self, pending: int) -> int:
         """Processes to start; 0 for none but this one."""
-        default = cores() if self.device == "cpu" else 1
-        return min(default if self.workers is None else self.workers, pending)
+        if self.workers is not None or not pending:
+            return min(self.workers or 0, pending)
+        if self.executor == "ray":
+            from mova_eval.runs.ray_workers import cluster_workers
+
+            return min(cluster_workers(self.device), pending)
+        return min(cores() if self.device == "cpu" else 1, pending)
 
     def setup(self, plans: Sequence[MetricPlan], workers: int) -> Setup:
         most = {} if self.batch is None else {"batch_size": self.batch}
@@ -168,7 +179,7 @@ def _carry_out(work: _Work, how: _Means, stop: StopSignal, retry_failed: bool) -
             batched = [plan.clips_per_batch for plan in work.plans if plan.name in names and plan.clips_per_batch]
             most = max((how.batch or each for each in batched), default=1)
             tasks = grouped(of_phase(pending, names), most, workers)
-            work.measure(tasks, how.setup(work.plans, workers), stop, min(workers, len(tasks)), how.timeout)
+            work.measure(tasks, how.setup(work.plans, workers), stop, min(workers, len(tasks)), how)
     if not work.complete():
         return False
     work.journal.seal(work.order())
@@ -306,11 +317,9 @@ class _Work:
         self.cached += outcome is not None
         return outcome
 
-    def measure(
-        self, tasks: Sequence[Task | Group], setup: Setup, stop: StopSignal, workers: int, timeout: float | None
-    ) -> None:
+    def measure(self, tasks: Sequence[Task | Group], setup: Setup, stop: StopSignal, workers: int, how: _Means) -> None:
         """Measure the tasks; every outcome is in the journal before it is told to anybody."""
-        with _executor(setup, stop, workers, self.paths, timeout) as batches:
+        with _executor(setup, stop, workers, self.paths, how) as batches:
             for batch in batches(tasks):
                 outcomes = [(m.index, m.outcome) for m in batch if isinstance(m, Done)]
                 if outcomes:
@@ -376,7 +385,7 @@ class _Work:
 
 @contextmanager
 def _executor(
-    setup: Setup, stop: StopSignal, workers: int, paths: RunPaths, timeout: float | None
+    setup: Setup, stop: StopSignal, workers: int, paths: RunPaths, how: _Means
 ) -> Iterator[Callable[[Sequence[Task | Group]], Iterator[list[Message]]]]:
     from mova_eval.runs.executor import Executor, InProcessExecutor, LocalExecutor
 
@@ -384,7 +393,12 @@ def _executor(
     if workers == 0:
         executor = InProcessExecutor(setup, stop)
     else:
-        executor = LocalExecutor(setup, stop, workers=workers, log=paths.worker_log, timeout=timeout)
+        kind: type[LocalExecutor] = LocalExecutor
+        if how.executor == "ray":
+            from mova_eval.runs.ray_workers import RayExecutor
+
+            kind = RayExecutor
+        executor = kind(setup, stop, workers=workers, log=paths.worker_log, timeout=how.timeout)
     try:
         yield executor.run
     finally:
