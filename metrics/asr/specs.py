@@ -7,7 +7,7 @@ from metrics.errors import UserError
 
 FORMS = (
     "faster-whisper:SIZE", "faster-whisper:FOLDER", "faster-whisper:packaged-tiny.en", "faster-whisper:packaged-base",
-    "whisper:SIZE", "whisper:FILE.pt", "endpoint", "endpoint:URL",
+    "whisper:SIZE", "whisper:FILE.pt", "endpoint", "endpoint:URL", "moss", "moss:FOLDER", "diarised:WHISPER-SPEC",
 )  # fmt: skip
 
 
@@ -39,4 +39,12 @@ def transcriber(
         from metrics.asr.openai_whisper import OpenAiWhisper
 
         return OpenAiWhisper(rest, device=device)
+    if kind == "moss":
+        from metrics.asr.moss import MossTranscribeDiarize
+
+        return MossTranscribeDiarize(rest or None, device=device, threads=threads)
+    if kind == "diarised" and rest.partition(":")[0] in {"faster-whisper", "whisper"}:
+        from metrics.asr.diarised import Diarised
+
+        return Diarised(transcriber(rest, device=device, threads=threads), device=device, threads=threads)
     raise UserError(f"asr='{spec}' names no speech recogniser; write one of: {', '.join(FORMS)}")

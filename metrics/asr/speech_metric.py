@@ -138,7 +138,8 @@ class SpeechMetric(Metric):
         """The sentence for a recogniser that does not tell speakers apart."""
         return (
             f"{self.name} not run: it needs an ASR that tells speakers apart, and {self._label()} does not; use "
-            "asr=endpoint with a diarising service, or give stored transcripts with [S01] tags by transcripts=FILE"
+            "asr=moss, asr=endpoint with a diarising service or asr=diarised:..., or give stored transcripts with "
+            "[S01] tags by transcripts=FILE"
         )
 
     # -- inside ------------------------------------------------------------------------------------------------------
