@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
-from mova_eval.cli import benchmarks, doctor, metrics_list, report, score, weights
+from mova_eval.cli import (
+    benchmarks,
+    compare,
+    doctor,
+    metrics_list,
+    noise,
+    report,
+    score,
+    weights,
+)
 
-__all__ = ["benchmarks", "doctor", "metrics_list", "report", "score", "weights"]
+__all__ = [
+    "benchmarks",
+    "compare",
+    "doctor",
+    "metrics_list",
+    "noise",
+    "report",
+    "score",
+    "weights",
+]

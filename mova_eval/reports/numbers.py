@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 from mova_eval.records import Aggregate, ScoreSummary
 
@@ -14,6 +15,15 @@ RATE_UNITS = frozenset({"rate", "fraction", "share"})
 """Units of values that 1 stands for all of, and that are read as percent."""
 UNITLESS = frozenset({"", "1", "none", "score", "MOS", "distance", "ratio", "index"})
 """Units that would say nothing beside a number in a table."""
+
+
+class Printed(Protocol):
+    """What has to be known of a score to write its values."""
+
+    @property
+    def unit(self) -> str: ...
+    @property
+    def decimals(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,35 @@ class Style:
         return f"{bare.write(low)} to {bare.write(high)}{self.suffix}"
 
 
-def style_of(score: ScoreSummary) -> Style:
+def difference_style(score: Printed) -> Style:
+    """How differences of two values of this score are written: those of percentages in percentage points."""
+    style = style_of(score)
+    return Style(style.decimals, style.scale, " pp") if style.suffix == "%" else style
+
+
+def signed(style: Style, value: float | None) -> str:
+    """A difference with its sign, as text; a dash for None."""
+    text = style.write(value)
+    zero = value is None or not math.isfinite(value) or float(style.write(value).removesuffix(style.suffix)) == 0
+    return text if zero or text.startswith("-") else f"+{text}"
+
+
+def signed_interval(style: Style, bounds: tuple[float, float] | None, *, dash: str = DASH) -> str:
+    """An interval of a difference with signs, "-0.21 to +0.05"; a dash for None."""
+    if bounds is None:
+        return dash
+    bare = Style(style.decimals, style.scale)
+    return f"{signed(bare, bounds[0])} to {signed(bare, bounds[1])}{style.suffix}"
+
+
+def p_text(p: float | None) -> str:
+    """A p-value as text: three decimals, "<0.001" below."""
+    if p is None:
+        return DASH
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def style_of(score: Printed) -> Style:
     """How values of this score are written."""
     if score.unit.lower() in RATE_UNITS:
         return Style(max(score.decimals - 2, 0), 100.0, "%")
@@ -51,7 +89,7 @@ def style_of(score: ScoreSummary) -> Style:
     return Style(score.decimals)
 
 
-def unit_of(score: ScoreSummary) -> str:
+def unit_of(score: Printed) -> str:
     """The unit worth printing beside the score's name, empty for rates (their values say %) and bare numbers."""
     return "" if score.unit in UNITLESS or style_of(score).suffix else score.unit
 

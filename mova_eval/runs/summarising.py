@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 import numpy as np
 
@@ -16,14 +16,12 @@ from metrics.types import Feature, ScoreSpec
 from mova_eval import statistics
 from mova_eval.aggregation import ClipScore, Rule, clip_score, rule_for
 from mova_eval.records import Aggregate, Manifest, MetricRef, Record, RunItem, ScoreSummary, Summary
+from mova_eval.runs.features import StoredFeatures
 from mova_eval.runs.items import read_items
 from mova_eval.runs.journal import journal_sha256, latest, read_journal
 from mova_eval.runs.manifest import read_manifest
-from mova_eval.runs.outcomes import NO_CLIP, decode_features
+from mova_eval.runs.outcomes import NO_CLIP
 from mova_eval.runs.paths import RunPaths
-
-if TYPE_CHECKING:
-    from metrics.metric import Metric
 
 _FEW = 10
 _FEW_CORPUS = 200
@@ -85,8 +83,7 @@ class _MetricSummary:
         self.paths = paths
         self.resamples = resamples
         self.sets = list(manifest.benchmark.sets)
-        self._metric: Metric | None = None
-        self._features: dict[str, Feature] = {}
+        self._stored = StoredFeatures(ref, paths)
 
     def scores(self) -> list[ScoreSummary]:
         by_name = {spec.name: spec for spec in registry.metric_class(self.ref.name).scores}
@@ -187,10 +184,10 @@ class _MetricSummary:
     def _pooled_corpus(
         self, spec: ScoreSpec, scored: Sequence[list[ClipScore]], counts: _Counts, rng: np.random.Generator
     ) -> Aggregate:
-        features = [self._feature(score) for group in scored for score in group]
+        features = [self._stored.of(score) for group in scored for score in group]
         if not features:
             return Aggregate(value=None, compat=None, interval=None, **counts)
-        value = float(self._instance().summarise(features)[spec.name])
+        value = float(self._stored.metric.summarise(features)[spec.name])
         statistic = partial(self._resampled, spec.name, features)
         interval = statistics.corpus_interval(statistic, [len(group) for group in scored], rng, self.resamples)
         return Aggregate(value=value, compat=value, interval=interval, **counts)
@@ -199,36 +196,13 @@ class _MetricSummary:
         rng = statistics.generator(self.manifest.seed, spec.name, "overall")
         scored = [[score for score in group if score.status == "scored"] for group in groups]
         if spec.aggregation == "corpus":
-            features = [[self._feature(score) for score in group] for group in scored]
+            features = [[self._stored.of(score) for score in group] for group in scored]
             parts = [partial(self._resampled, spec.name, group) for group in features]
             return statistics.mean_of_corpus_interval(parts, [len(g) for g in scored], rng, self.resamples)
         return statistics.mean_of_means_interval([_values(group) for group in scored], rng, self.resamples)
 
     def _resampled(self, name: str, features: Sequence[Feature], index: statistics.Indices) -> statistics.Floats:
-        return np.asarray(self._instance().summarise_resampled(features, index)[name], dtype=np.float64)
-
-    def _instance(self) -> Metric:
-        """The metric as the run made it, to compute corpus-level scores; its networks are not loaded."""
-        if self._metric is None:
-            cls = registry.metric_class(self.ref.name)
-            options = {name: value for name, value in self.ref.parameters.items() if name in cls.defaults}
-            self._metric = cls(protocol=self.ref.parameters["protocol"], **options)
-        return self._metric
-
-    def _feature(self, score: ClipScore) -> Feature:
-        record = score.record
-        if record is None or record.features is None:
-            raise UserError(f"{self.paths.root}: item {score.item.item} has no features of metric {self.ref.name}")
-        if record.item not in self._features:
-            path = self.paths.features / record.features
-            try:
-                arrays = decode_features(path.read_bytes())
-            except Exception as error:
-                raise UserError(
-                    f"{path} cannot be read ({error}); remove it and start the run again with its own command"
-                ) from error
-            self._features[record.item] = Feature(record.item, record.set, arrays)
-        return self._features[record.item]
+        return np.asarray(self._stored.metric.summarise_resampled(features, index)[name], dtype=np.float64)
 
 
 class _Counts(TypedDict):

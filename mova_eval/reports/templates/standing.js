@@ -1,0 +1,2 @@
+// Only the theme: everything on this page is in its markup.
+startTheme();
