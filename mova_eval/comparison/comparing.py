@@ -72,7 +72,7 @@ def compare(
         scores.append(compare_score(a, one, other, draws))
         if on_score is not None:
             on_score(one.spec.name, place, len(pairs))
-    scores = _corrected(scores)
+    scores = corrected(scores)
     present = [(one, other) for one, other in pairs if other is not None]
     return Comparison(
         base=_side(a, cards[0]),
@@ -153,7 +153,7 @@ def compare_score(run: ReadRun, base: RunScore, head: RunScore | None, draws: Dr
         return told.model_copy(update={"notes": ["no item is scored in both runs"]})
     paired = _paired(rule, base, head, groups)
     shifts = {name: _shift(_paired(rule, base, head, [both[name]]), draws) for name in asked if both[name]}
-    return told.model_copy(update={**_tested(paired, draws), "sets": shifts})
+    return told.model_copy(update={**difference_of(paired, draws), "sets": shifts})
 
 
 def _both(base: RunScore, head: RunScore | None, items: Sequence[str]) -> list[str]:
@@ -190,7 +190,7 @@ def _shift(paired: Paired, draws: Draws) -> Shift:
     return Shift(base=base, head=head, difference=difference, interval=interval, n=paired.n)
 
 
-def _tested(paired: Paired, draws: Draws) -> dict[str, object]:
+def difference_of(paired: Paired, draws: Draws) -> dict[str, object]:
     """The fields of a `ScoreComparison` that statistics give."""
     base, head = map(_finite, paired.values())
     told: dict[str, object] = {"base": base, "head": head}
@@ -237,12 +237,12 @@ def _coverage(base: RunScore, head: RunScore | None, items: Sequence[str]) -> Co
     )
 
 
-def _corrected(scores: Sequence[ScoreComparison]) -> list[ScoreComparison]:
+def corrected(scores: Sequence[ScoreComparison]) -> list[ScoreComparison]:
     """Holm's correction over the compared scores, and the verdicts that follow from it."""
-    corrected = holm([score.p for score in scores])
+    together = holm([score.p for score in scores])
     return [
         score.model_copy(update={"p_holm": p, "verdict": _verdict(score, p)})
-        for score, p in zip(scores, corrected, strict=True)
+        for score, p in zip(scores, together, strict=True)
     ]
 
 

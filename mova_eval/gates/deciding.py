@@ -39,7 +39,7 @@ def decide(
     ]
     checks += [_coverage(who, seen, corrected.get(("coverage", who)), gate) for who, seen in covered.items()]
     checks += _missing(comparison, gate)
-    n_judged = sum(check.kind == "loss" and check.outcome != "not judged" for check in checks)
+    n_judged = sum(check.kind == "loss" and check.limit is not None for check in checks)
     if not n_judged:
         said = "the gate compared nothing: no score of the two runs could be judged"
         checks.insert(0, Check(name="nothing compared", kind="comparison", outcome="fail", message=said))

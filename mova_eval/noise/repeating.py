@@ -76,6 +76,7 @@ class StoredMatching:
 
     clips: Mapping[str, Path]
     unmatched: Sequence[Path] = field(default=())
+    remarks: Sequence[str] = field(default=())
 
 
 def benchmark_of(run: Run, benchmark: str | None, root: Path | None, media: Path | None) -> BenchmarkLike:
