@@ -30,6 +30,7 @@ _BUILT_IN: dict[str, str] = {
     "av_align": "metrics.av_align:AvAlign",
     "inception_score": "metrics.inception_score.metric:InceptionScore",
     "clap": "metrics.clap.metric:Clap",
+    "desync": "metrics.desync.metric:Desync",
     "lip_sync": "metrics.lip_sync.metric:LipSync",
     "wer": "metrics.error_rates:ErrorRates",
     "cpcer": "metrics.cpcer:CpCer",

@@ -156,3 +156,10 @@ def roberta_folder(folder: Path, size: int = 270) -> Path:
     (folder / "vocab.json").write_text(json.dumps({token: place for place, token in enumerate(dict.fromkeys(tokens))}))
     (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(" ".join(pair) for pair in merges) + "\n")
     return folder
+
+
+def synchformer_state(config: object = None, seed: int = 0) -> State:
+    """A Synchformer whose activations differ from clip to clip."""
+    from metrics.desync.synchformer import Synchformer, SynchformerConfig
+
+    return seeded(lambda: Synchformer(config if isinstance(config, SynchformerConfig) else None), seed)

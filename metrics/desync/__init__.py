@@ -1,0 +1,1 @@
+"""DeSync: how far picture and sound are apart in time, by Synchformer."""
