@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support import make_clip
+
+if TYPE_CHECKING:
+    from lip_sync_clips import Studio
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -84,3 +87,11 @@ def sound_clip(clips_folder: Path) -> Path:
         audio=chirps(5.04),
         audio_codec="pcm_s16le",
     )
+
+
+@pytest.fixture(scope="session")
+def lip_sync_studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
+    """Clips of a drawn talking face and lip-sync networks fitted to it."""
+    from lip_sync_clips import build_studio
+
+    return build_studio(tmp_path_factory.mktemp("studio"))

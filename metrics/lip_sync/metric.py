@@ -11,11 +11,16 @@ from metrics.metric import Metric
 from metrics.types import Measurement, Need, Protocol, Request, ScoreSpec
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from metrics.clip import Clip
+    from metrics.lip_sync.conversion import Detours, Video
     from metrics.lip_sync.pipeline import Analysis, Person, Settings
     from metrics.lip_sync.s3fd import FaceDetector
     from metrics.lip_sync.scoring import SyncScore
     from metrics.lip_sync.syncnet import LipSyncNet
+    from metrics.lip_sync.tracking import Track
 
 _SOURCE = (
     "SyncNet (ACCVW 2016), named by Wav2Lip (ACM MM 2020); MOVA evaluation toolkit, max_C_inperson, min_D_inperson"
@@ -116,17 +121,20 @@ class LipSync(Metric):
             dtype=dtype,
         )
 
+    def detours(self) -> Detours:
+        """The lossy steps of this protocol."""
+        from metrics.lip_sync.conversion import NO_DETOURS, VERSE_BENCH_DETOURS, Detours
+
+        if self.protocol == Protocol.DIRECT:
+            return NO_DETOURS
+        return VERSE_BENCH_DETOURS if self.protocol == Protocol.VERSE_BENCH else Detours(slices=self.options["slices"])
+
     def settings(self) -> Settings:
         """The chain's settings under this protocol and these options."""
-        from metrics.lip_sync.conversion import NO_DETOURS, Detours
         from metrics.lip_sync.pipeline import Settings
 
-        official = Detours(slices=self.options["slices"])
         names = ("min_track", "num_failed_det", "min_face_size", "batch")
-        return Settings(
-            detours=NO_DETOURS if self.protocol == Protocol.DIRECT else official,
-            **{name: self.options[name] for name in names},
-        )
+        return Settings(detours=self.detours(), **{name: self.options[name] for name in names})
 
     def analyse(self, clip: Clip) -> Analysis:
         """Everything about one clip: faces, tracks, people and their scores."""
@@ -145,9 +153,22 @@ class LipSync(Metric):
         finally:
             torch.set_num_threads(before)
 
+    def crops(self, video: Video, track: Track) -> NDArray[np.uint8]:
+        """Crops of one track as this protocol cuts them, before their lossy files: uint8 [n, 224, 224, 3] BGR."""
+        from metrics.lip_sync import verse_bench
+        from metrics.lip_sync.conversion import FrameView
+        from metrics.lip_sync.crops import crop_track
+
+        if self.protocol == Protocol.VERSE_BENCH:
+            return crop_track(FrameView(video), track, verse_bench.CROP_SCALE, smoothing=1)
+        return crop_track(FrameView(video), track)
+
     def compute(self, clip: Clip, request: Request) -> Measurement:
-        self._require_sound(clip)
-        analysis = self.analyse(clip)
+        self.require_sound(clip)
+        return self.judged(self.analyse(clip))
+
+    def judged(self, analysis: Analysis) -> Measurement:
+        """The measurement that follows from an analysis."""
         chosen = analysis.chosen
         if chosen is None or chosen.score is None:
             code, reason = _why_no_score(analysis, self.options["min_face_size"], self.options["min_track"])
@@ -162,10 +183,11 @@ class LipSync(Metric):
             scores = {"lse_c": details["mean_lse_c"]}
             details["left_out"] = dict.fromkeys(("lse_d", "av_offset_frames"), "not reported by the Verse-Bench tool")
         return Measurement.scored(
-            self.name, scores, details={**details, **_curves(chosen.score)}, flags=_flags(analysis)
+            self.name, scores, details={**details, **_of_chosen(chosen.score)}, flags=_flags(analysis)
         )
 
-    def _require_sound(self, clip: Clip) -> None:
+    def require_sound(self, clip: Clip) -> None:
+        """Raise NotApplicable where the sound is silent or, with `require_speech`, holds no speech."""
         import numpy as np
 
         samples = clip.audio(rate=16_000, layout="mono", sample_format="s16").samples
@@ -208,10 +230,12 @@ def _summary(analysis: Analysis) -> dict[str, Any]:
     with_face = sum(bool(found) for found in analysis.faces)
     scored = [person.score for person in analysis.people if person.score is not None]
     lengths = [len(person.track.frames) for person in analysis.people]
+    lengths += [len(track.frames) for track in analysis.too_small] + list(analysis.too_short)
     return {
         "frames": analysis.frames,
         "shots": [list(shot) for shot in analysis.shots],
         "share_of_frames_with_face": round(with_face / analysis.frames, 4) if analysis.frames else 0.0,
+        "faces": sum(map(len, analysis.faces)),
         "faces_at_once": max(map(len, analysis.faces), default=0),
         "longest_track": max(lengths, default=0),
         "tracks_too_small": [round(track.size, 1) for track in analysis.too_small],
@@ -234,17 +258,22 @@ def _person(person: Person, chosen: bool) -> dict[str, Any]:
         "detections": track.detected,
         "detector_score": round(track.confidence, 4),
         "face_pixels": round(track.size, 1),
+        "box": [round(float(side), 1) for side in track.bboxes.mean(axis=0)],
     }
     if person.score is None:
         return {**told, "code": person.code, "reason": person.reason}
     score = person.score
     return {
-        **told, "lse_d": round(score.lse_d, 6), "lse_c": round(score.lse_c, 6), "offset_frames": score.offset,
-    }  # fmt: skip
+        **told,
+        "lse_d": round(score.lse_d, 6),
+        "lse_c": round(score.lse_c, 6),
+        "offset_frames": score.offset,
+        "curve": [round(float(value), 4) for value in score.curve],
+    }
 
 
-def _curves(score: SyncScore) -> dict[str, Any]:
-    """Of the chosen person: offset, mean distance per shift (first entry: offset +vshift), smoothed confidence."""
+def _of_chosen(score: SyncScore) -> dict[str, Any]:
+    """Offset, mean distance per shift (first entry: offset +vshift), smoothed confidence of each window."""
     return {
         "offset_frames": score.offset,
         "offset_ms": score.offset_ms,

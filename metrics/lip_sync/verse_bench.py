@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SHORTEST = 50
 LARGEST_OFFSET = 14
-_CROP_SCALE = 0.3
+CROP_SCALE = 0.3
 
 
 def analyse_verse_bench(clip: Clip, detector: FaceDetector, network: LipSyncNet, batch: int = 8) -> Analysis:
@@ -64,7 +64,7 @@ def first_face_runs(faces: list[list[Detection]]) -> list[Track]:
 def _score(video: Video, run: Track, sound: NDArray[np.int16], network: LipSyncNet, batch: int) -> Person:
     start, end = int(run.frames[0]) * SAMPLES_PER_FRAME, int(run.frames[-1]) * SAMPLES_PER_FRAME
     try:
-        crops = np.stack([_through_jpeg(crop) for crop in crop_track(FrameView(video), run, _CROP_SCALE, smoothing=1)])
+        crops = np.stack([_through_jpeg(crop) for crop in crop_track(FrameView(video), run, CROP_SCALE, smoothing=1)])
         return Person(run, score_crops(crops, sound[start:end], network, batch=batch))
     except OutsidePicture as error:
         return Person(run, None, "face_outside_picture", str(error))

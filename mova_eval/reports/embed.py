@@ -42,7 +42,7 @@ class Limits:
     depth: int = 5
 
 
-LIMITS = (Limits(2000, 48), Limits(800, 16), Limits(300, 8), Limits(120, 4), Limits(40, 2, 2))
+LIMITS = (Limits(2000, 240), Limits(2000, 48), Limits(800, 16), Limits(300, 8), Limits(120, 4), Limits(40, 2, 2))
 """From generous to tight; a report takes the first that keeps all details within `DETAILS_BUDGET`."""
 
 

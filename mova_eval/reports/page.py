@@ -18,7 +18,7 @@ from mova_eval.reports.embed import payload, script_json, values_of
 from mova_eval.reports.inputs import RunFiles
 from mova_eval.reports.whiskers import domain_of, whisker
 
-SCRIPTS = ("base.js", "table.js", "plots.js", "words.js", "panel.js", "start.js")
+SCRIPTS = ("base.js", "table.js", "plots.js", "words.js", "lips.js", "panel.js", "start.js")
 STYLES = ("base.css", "tables.css", "clips.css")
 MAX_REASONS = 4
 SHOWN_ITEMS = 24

@@ -58,7 +58,7 @@ function content(index) {
     make("h3", {}, "Prompt"), make("p", { class: "prompt" }, item.prompt || make("span", { class: "dim" }, "no prompt")),
     ...speech(index), make("h3", {}, "Scores"),
     make("table", {}, make("thead", { class: "hidden" }, make("tr", {}, ...["Score", "Value", "Remark"].map((title) => make("th", { scope: "col" }, title)))), make("tbody", {}, ...scoreRows(index))),
-    ...(details.length ? [make("h3", {}, "Details"), ...details] : []));
+    ...lips(index), ...(details.length ? [make("h3", {}, "Details"), ...details] : []));
 }
 function step(by) {
   const order = view.order.includes(current) ? view.order : ITEMS.map((_, item) => item);
