@@ -46,6 +46,7 @@ class TrialMatching:
     clips: Mapping[str, Path]
     unmatched: tuple[Path, ...] = field(default=())
     remarks: tuple[str, ...] = field(default=())
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_distribution(folder: Path, name: str, entry_points: Mapping[str, str]) -> None:

@@ -35,6 +35,11 @@ class Matching:
     notes: tuple[str, ...] = field(default=())
 
     @property
+    def absent(self) -> Mapping[str, str]:
+        """Why an item has no clip, where that is known: of a folder of files it is not."""
+        return {}
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What a reader of a report must know about the matching, one sentence each."""
         said = list(self.notes)

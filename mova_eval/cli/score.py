@@ -111,7 +111,7 @@ def score(
         loaded = benchmarks.load(benchmark, root=root, media=media, ids=list(matching.clips), variant=variant)
         matching = benchmarks.match_clips(clips, loaded, mapping=mapping)
     options = metric_options(set_ or [])
-    _speech_options(options, asr, transcripts)
+    speech_options(options, asr, transcripts)
     precision_options(options, precision)
     with display(quiet=json_) as on_event:
         outcome = score_clips(
@@ -135,10 +135,10 @@ def score(
             on_event=on_event,
             command=["mova-eval", *sys.argv[1:]],
         )
-    return _finish(outcome, report=report, as_json=json_)
+    return finish(outcome, report=report, as_json=json_)
 
 
-def _speech_options(options: dict[str, dict[str, Any]], asr: str | None, transcripts: Path | None) -> None:
+def speech_options(options: dict[str, dict[str, Any]], asr: str | None, transcripts: Path | None) -> None:
     """`--asr` and `--transcripts` are short for the same option of each metric that listens; `--set` wins."""
     for name in _ASR_METRICS:
         if asr is not None:
@@ -147,7 +147,8 @@ def _speech_options(options: dict[str, dict[str, Any]], asr: str | None, transcr
             options.setdefault(name, {}).setdefault("transcripts", str(transcripts))
 
 
-def _finish(outcome: RunOutcome, *, report: bool, as_json: bool) -> int:
+def finish(outcome: RunOutcome, *, report: bool, as_json: bool) -> int:
+    """Write the reports, show the table; gives the exit code."""
     from mova_eval.reports import summary_table, write_reports
 
     written = write_reports(outcome.run_dir) if report else []

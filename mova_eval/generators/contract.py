@@ -6,8 +6,8 @@
     open()                    holds the model, process or connection, once per worker
     generate(request, out, bench)   writes the clip
 
-`attach`, `identity`, `lanes` and `label` have defaults that suit most. A generator of another distribution registers
-its class in the entry-point group `mova_eval.generators`.
+`attach`, `refusal`, `identity`, `lanes` and `label` have defaults that suit most. A generator of another distribution
+registers its class in the entry-point group `mova_eval.generators`.
 """
 
 from __future__ import annotations
@@ -242,6 +242,11 @@ class Generator(ABC):
     def label(self) -> str:
         """Name of the model for reports."""
         return self.name
+
+    def refusal(self, failing: list[Check]) -> str:
+        """One sentence for checks that failed: what is missing, how to get it, what to do instead."""
+        gaps = "; ".join(f"{c.name}: {c.detail}" + (f", {c.remedy}" if c.remedy else "") for c in failing)
+        return f"{self.label()} cannot run here: {gaps}"
 
     def identity(self) -> Identity:
         """What is behind it here; asked after a successful probe."""

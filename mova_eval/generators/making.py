@@ -15,7 +15,7 @@ from mova_eval.generators.contract import ClipRequest, Generator, Identity, Lane
 from mova_eval.generators.ledger import Ledger, newest, read_generation_manifest, read_ledger
 from mova_eval.generators.planning import Planned, plan_all, reference, requests_of, warnings
 from mova_eval.generators.records import make_generation_manifest, record_of_attempt, record_of_gap
-from mova_eval.generators.standing import forget_scores, stands
+from mova_eval.generators.standing import forget_scores, remove_empty, stands
 from mova_eval.generators.work import Attempt, ClipTask, MakingSetup, Step, left_behind
 from mova_eval.records import GenerationManifest, GeneratorRef
 from mova_eval.runs.events import ClipMade, ClipStarted, ClipStep, Event, MakingFinished, MakingStarted, Warned
@@ -90,6 +90,7 @@ def generate_clips(
             with closing(Ledger(paths.generation)) as ledger:
                 interrupted = book.make(ledger, ref, stop, retries, workers, timeout)
                 outcome = book.outcome(ledger, ref, interrupted)
+            remove_empty(paths.scratch)
     counts = (len(outcome.clips), len(outcome.failed), len(outcome.not_runnable))
     tell(MakingFinished(paths.root, *counts, interrupted, time.monotonic() - started))
     return outcome
@@ -166,8 +167,7 @@ class _Book:
     def _probe(self, level: Level) -> None:
         failing = [check for check in self.generator.probe(level) if check.fails]
         if failing:
-            gaps = "; ".join(f"{c.name}: {c.detail}" + (f", {c.remedy}" if c.remedy else "") for c in failing)
-            raise UserError(f"{self.generator.label()} cannot run here: {gaps}")
+            raise UserError(self.generator.refusal(failing))
 
     def _place(self, request: ClipRequest) -> Path:
         return self.paths.clip(request.set, request.item, request.suffix)

@@ -25,6 +25,7 @@ from mova_eval.generators.contract import (
     Lane,
     Level,
     MadeClip,
+    NotRunnable,
     PlanOptions,
 )
 from mova_eval.generators.settings import Setting
@@ -157,7 +158,7 @@ class SglangGenerator(Generator):
     def plan(self, item: Item, options: PlanOptions) -> ClipRequest:
         request = basic_request(item, options)
         if not request.prompt.strip():
-            raise UserError(f"item {item.id} has an empty prompt, which the server would refuse; give it one")
+            raise NotRunnable("empty_prompt", f"item {item.id} has an empty prompt")
         picture = picture_of(item, options)
         width, height = oriented(self._size(), picture)
         grid = Grid(fps=self.options["fps"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from metrics.weights import sha256_of
@@ -26,3 +28,10 @@ def forget_scores(paths: RunPaths) -> None:
         (paths.root / name).unlink(missing_ok=True)
     for path in (paths.summary, paths.journal, paths.timings, paths.items, paths.manifest):
         path.unlink(missing_ok=True)
+
+
+def remove_empty(folder: Path) -> None:
+    """Take away a folder and those in it that hold no file; one with a file stays."""
+    for place, _, _ in os.walk(folder, topdown=False):
+        with suppress(OSError):
+            os.rmdir(place)

@@ -66,6 +66,10 @@ class MatchingLike(Protocol):
     def unmatched(self) -> Sequence[Path]: ...
     @property
     def remarks(self) -> Sequence[str]: ...
+    @property
+    def absent(self) -> Mapping[str, str]:
+        """Item without a clip -> why, where that is known."""
+        ...
 
 
 def make_items(benchmark: BenchmarkLike, matching: MatchingLike, paths: RunPaths) -> list[RunItem]:

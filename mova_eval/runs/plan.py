@@ -53,12 +53,15 @@ class MetricPlan:
         asked = {name: _request_value(request, name) for name in self.reads}
         return digest(canonical_json({**self._prefix, "clip": clip_sha256, "request": asked}).encode())
 
-    def without_clip(self, request: Request, item: str) -> Outcome:
-        """The outcome for an item that has no clip: not applicable where a clip would not have helped, else failed."""
+    def without_clip(self, request: Request, item: str, why: str = "") -> Outcome:
+        """The outcome for an item that has no clip: not applicable where a clip would not have helped, else failed.
+
+        why: there is none, where that is known.
+        """
         unmet = unmet_request(self.needs, request)
         if unmet is not None:
             return Outcome(self.name, "not_applicable", reason=unmet[1], code=unmet[0])
-        return Outcome.failed(self.name, NO_CLIP, f"there is no clip of item {item}")
+        return Outcome.failed(self.name, NO_CLIP, f"there is no clip of item {item}" + (f": {why}" if why else ""))
 
 
 def _request_value(request: Request, name: str) -> Any:

@@ -112,7 +112,8 @@ class _Lines(_Warnings):
         self._said = now
         rate = self._here / max(now - self._begun, 1e-9)
         left = f", about {_duration((self._total - self._done) / rate)} left" if rate else ""
-        self.say(f"{self._done} of {self._total} {what}, {self._failed} failed, {_rate(rate)}{left}{more}")
+        speed = f", {_rate(rate)}" if rate else ""
+        self.say(f"{self._done} of {self._total} {what}, {self._failed} failed{speed}{left}{more}")
 
 
 class _Bar(_Warnings):
@@ -215,7 +216,7 @@ def _step(event: ClipStep) -> str:
 
 def _rate(per_second: float) -> str:
     """A rate in the unit that leaves a number one can read."""
-    if per_second >= 0.1 or not per_second:
+    if per_second >= 0.1:
         return f"{per_second:.2f}/s"
     per_minute = per_second * 60
     return f"{per_minute:.2f}/min" if per_minute >= 0.1 else f"{per_minute * 60:.2f}/h"

@@ -120,6 +120,7 @@ def score_clips(
             _write_weights_lock(paths, plans)
             with Journal(paths.journal) as journal:
                 work = _Work(benchmark, run_items, plans, paths, journal, cache, tell)
+                work.absent = matching.absent
                 how = _Means(protocol, device, workers, threads, timeout, executor, batch, memory)
                 interrupted = not _carry_out(work, how, stop, retry_failed)
             summary = _summarise(paths, matching, resamples)
@@ -258,6 +259,8 @@ class _Work:
         self.tell = tell
         self.requests: list[Request] = [item.request() for item in benchmark.items]
         self.keys: dict[tuple[int, str], str] = {}
+        self.absent: Mapping[str, str] = {}
+        """Item without a clip -> why."""
         self.cached = 0
         self._cache = MeasurementCache(warn=lambda text: tell(Warned(text))) if cache else None
 
@@ -312,7 +315,7 @@ class _Work:
 
     def _without_measuring(self, index: int, item: RunItem, plan: MetricPlan, key: str) -> Outcome | None:
         if item.clip is None:
-            return plan.without_clip(self.requests[index], item.item)
+            return plan.without_clip(self.requests[index], item.item, self.absent.get(item.item, ""))
         outcome = self._cache.get(key, Path(item.clip).name) if self._cache is not None else None
         self.cached += outcome is not None
         return outcome
