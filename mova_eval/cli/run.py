@@ -10,7 +10,7 @@ import typer
 
 from mova_eval.cli import generation as g
 from mova_eval.cli.app import EXIT_INTERRUPTED, EXIT_OK, EXIT_PARTIAL, app
-from mova_eval.cli.options import LICENCES, metric_options, one_of, words
+from mova_eval.cli.options import LICENCES, metric_options, one_of, precision_options, words
 from mova_eval.cli.score import finish, speech_options
 from mova_eval.cli.weights import requested
 
@@ -76,6 +76,17 @@ def run(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that measure; default: one per core.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each; default: cores/workers.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    batch: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most clips measured together; default: as each metric likes."),
+    ] = None,
+    vram: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="GiB for networks loaded at one time; what does not fit runs in a later pass."),
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="float32, float16 or bfloat16, for every metric that knows it.")
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option(min=1, help="Seconds after which one measurement counts as failed.")
     ] = None,
@@ -119,6 +130,7 @@ def run(
     )
     options: dict[str, dict[str, Any]] = metric_options([t for t in texts if "." in t.partition("=")[0]])
     speech_options(options, asr, transcripts)
+    precision_options(options, precision)
     with display(quiet=json_) as on_event:
         made, scored = run_benchmark(
             loaded,
@@ -136,6 +148,8 @@ def run(
                 "device": device,
                 "timeout": timeout,
                 "cache": cache,
+                "batch": batch,
+                "memory": None if vram is None else round(vram * 2**30),
                 "licence": one_of("--licence", licence, LICENCES),
             },
             on_event=on_event,

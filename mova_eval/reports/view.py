@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from mova_eval.benchmarks.text import speaking_seconds
 from mova_eval.records import MetricRef, Record
 from mova_eval.reports.inputs import RunFiles
 
@@ -136,7 +137,7 @@ def date_of(created: str) -> str:
 
 def warnings(run: RunFiles) -> list[str]:
     """What a reader must know before believing any number of the report."""
-    said = []
+    said = list(run.manifest.generator.caveats)
     seen = coverage(run)
     if seen.missing:
         said.append(f"incomplete: {seen.measured} of {seen.expected} measurements")
@@ -165,11 +166,42 @@ def facts(run: RunFiles) -> list[tuple[str, str]]:
         ("Items", chosen),
         ("Prompts", m.benchmark.prompt_variant),
         ("Clips", f"{m.generator.name} ({m.generator.kind})"),
+        *generation_facts(run),
         ("Protocol", m.protocol),
         ("Date", date_of(m.created)),
         ("Coverage", coverage_line(seen)),
         ("Made with", ", ".join(made_with(run)) or "no network weights"),
     ]
+
+
+def generation_facts(run: RunFiles) -> list[tuple[str, str]]:
+    """How the clips were made, where the suite made them, as (label, text) pairs."""
+    g, found = run.manifest.generator, []
+    if g.model and g.model != g.name:
+        found.append(("Model", g.model))
+    if g.seconds is not None and g.frames is not None and g.fps is not None:
+        length = f"{g.seconds:.2f} s, {g.frames} frames at {g.fps:g} per second"
+        found.append(("Length", f"{length}, {' and '.join(g.sizes)}" if g.sizes else length))
+        found += _unsayable(run, g.seconds)
+    settings = ", ".join(
+        f"{name} {_plain(value)}" for name, value in g.settings.items() if value not in (None, False, "")
+    )
+    if settings:
+        found.append(("Settings", settings))
+    if g.seed is not None:
+        found.append(("Seed", f"{g.seed}, each item's own from it" if g.seed_per_item else f"{g.seed} for every item"))
+    return found
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else " ".join(str(value).split())
+
+
+def _unsayable(run: RunFiles, seconds: float) -> list[tuple[str, str]]:
+    """Lines that a person could not say within a clip: word errors and lip sync suffer from it whatever the model."""
+    spoken = [" ".join(turn["text"] for turn in item.speech) for item in run.items if item.speech]
+    long = sum(speaking_seconds(text) > seconds + 1e-9 for text in spoken)
+    return [("Speech", f"{long} of {len(spoken)} lines are too long to be said in {seconds:.2f} s")] if spoken else []
 
 
 def coverage_line(seen: Coverage) -> str:
