@@ -87,6 +87,9 @@ def run(
     precision: Annotated[
         str | None, typer.Option(help="float32, float16 or bfloat16, for every metric that knows it.")
     ] = None,
+    executor: Annotated[
+        str, typer.Option(help="Where to measure: local, or ray (RAY_ADDRESS, else this machine).")
+    ] = "local",
     timeout: Annotated[
         float | None, typer.Option(min=1, help="Seconds after which one measurement counts as failed.")
     ] = None,
@@ -148,6 +151,7 @@ def run(
                 "device": device,
                 "timeout": timeout,
                 "cache": cache,
+                "executor": executor,
                 "batch": batch,
                 "memory": None if vram is None else round(vram * 2**30),
                 "licence": one_of("--licence", licence, LICENCES),
