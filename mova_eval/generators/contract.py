@@ -257,8 +257,9 @@ class Generator(ABC):
         return [Lane()] * (workers or 1)
 
     def output_settings(self) -> dict[str, Any]:
-        """Settings that clips depend on, as JSON values."""
-        return {name: value for name, value in self.options.items() if not self.settings[name].machine}
+        """Settings that clips depend on, as JSON values; those that were left to the model are left out."""
+        known = {name: value for name, value in self.options.items() if value is not None}
+        return {name: value for name, value in known.items() if not self.settings[name].machine}
 
 
 def tail_of(text: str) -> str:

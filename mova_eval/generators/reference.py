@@ -101,6 +101,11 @@ class ReferenceGenerator(Generator):
     def label(self) -> str:
         return self.preset.title
 
+    def output_settings(self) -> dict[str, Any]:
+        # The preset is the model, which the manifest names elsewhere; the steps are its own where nobody chose others.
+        settings = {name: value for name, value in super().output_settings().items() if name != "preset"}
+        return {"steps": self.preset.steps, **settings}
+
     def probe(self, level: Level = "files") -> list[Check]:
         checks = self._check_files()
         if level != "files":

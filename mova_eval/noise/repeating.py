@@ -77,6 +77,7 @@ class StoredMatching:
     clips: Mapping[str, Path]
     unmatched: Sequence[Path] = field(default=())
     remarks: Sequence[str] = field(default=())
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 def benchmark_of(run: Run, benchmark: str | None, root: Path | None, media: Path | None) -> BenchmarkLike:
