@@ -22,10 +22,10 @@ _MELS, _HIDDEN, _LAYERS = 40, 256, 3
 _LEVEL_DBFS = -30.0
 """To which quiet speech is raised before the mel spectrogram, which is not logarithmic."""
 
-SAME_VOICE = 0.68
+SAME_VOICE = 0.72
 """Mean similarity (cosine) from which on turns belong to one speaker: synthetic voices have 0.74 to 0.93 within and
 0.48 to 0.67 across speakers in turns of 0.5 to 2 s; real ones overlap (0.59 to 0.86 within, up to 0.84 across)."""
-CHANGE = 0.60
+CHANGE = 0.70
 """Similarity of neighbouring seconds below which the voice changes inside a stretch of speech."""
 _WINDOW, _STEP = RATE, RATE // 4
 _SNAP = RATE * 3 // 10

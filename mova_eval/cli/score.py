@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,6 +88,12 @@ def score(
         float | None, typer.Option(min=1, help="Seconds after which one measurement counts as failed.")
     ] = None,
     cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Reuse measurements of the same clip.")] = True,
+    budget: Annotated[
+        str | None, typer.Option(help="Such as 2h: measure what fits, an equal share of each set; says what it buys.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be measured, fetched and how long it takes; do nothing.")
+    ] = False,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.md and report.html.")] = True,
     json_: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")] = False,
 ) -> int:
@@ -97,7 +104,10 @@ def score(
     Example: mova-eval score my-clips --benchmark verse-bench --sets set3 --metrics dnsmos,wer
     """
     from mova_eval import benchmarks
+    from mova_eval.cli.planning import ScoreRequest, fitted, show_plan
     from mova_eval.runs import score_clips
+    from mova_eval.runs.means import Means
+    from mova_eval.runs.plan import resolve_device
     from mova_eval.runs.progress import display
 
     requested(weights)
@@ -113,6 +123,20 @@ def score(
     options = metric_options(set_ or [])
     speech_options(options, asr, transcripts)
     precision_options(options, precision)
+    out = out or Path("results") / f"{loaded.name}-{clips.resolve().stem}"
+    one_of("--licence", licence, LICENCES)
+    memory = None if vram is None else round(vram * 2**30)
+    means = Means(protocol, resolve_device(device), workers, threads, timeout, executor, batch, memory)
+    request = ScoreRequest(loaded, matching, chosen, tuple(words(require) or ()), options, licence, cache, out, means)
+    if budget is not None:
+        request = fitted(request, budget, quiet=json_)
+        chosen = list(request.metrics or ())
+        if request.shrunk:
+            loaded = benchmarks.load(benchmark, root=root, media=media, ids=list(request.ids or ()), variant=variant)
+            matching = benchmarks.match_clips(clips, loaded, mapping=mapping)
+            request = replace(request, benchmark=loaded, matching=matching)
+    if dry_run:
+        return show_plan(request, as_json=json_)
     with display(quiet=json_) as on_event:
         outcome = score_clips(
             loaded,
@@ -120,7 +144,7 @@ def score(
             metrics=chosen,
             require=words(require) or [],
             protocol=protocol,
-            out=out or Path("results") / f"{loaded.name}-{clips.resolve().stem}",
+            out=out,
             model=model or clips.resolve().stem,
             workers=workers,
             threads=threads,
@@ -130,8 +154,8 @@ def score(
             options=options,
             cache=cache,
             batch=batch,
-            memory=None if vram is None else round(vram * 2**30),
-            licence=one_of("--licence", licence, LICENCES),
+            memory=memory,
+            licence=licence,
             on_event=on_event,
             command=["mova-eval", *sys.argv[1:]],
         )

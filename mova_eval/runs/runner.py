@@ -6,7 +6,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -21,10 +20,11 @@ from mova_eval.runs.items import BenchmarkLike, MatchingLike, make_items, read_i
 from mova_eval.runs.journal import Journal
 from mova_eval.runs.lock import RunLock
 from mova_eval.runs.manifest import check_same, make_manifest, read_manifest, write_manifest
+from mova_eval.runs.means import Means, executor_of
 from mova_eval.runs.memory import grouped, of_phase, phases, too_large
 from mova_eval.runs.outcomes import NO_CLIP, TRANSIENT_CODES, Outcome, encode_features, record_of
 from mova_eval.runs.paths import RunPaths, write_atomically, writing
-from mova_eval.runs.plan import MetricPlan, choose, cores, resolve_device
+from mova_eval.runs.plan import MetricPlan, choose, resolve_device
 from mova_eval.runs.stopping import StopSignal
 from mova_eval.runs.worker import Begun, Died, Done, Group, Message, Setup, Task
 
@@ -121,7 +121,7 @@ def score_clips(
             with Journal(paths.journal) as journal:
                 work = _Work(benchmark, run_items, plans, paths, journal, cache, tell)
                 work.absent = matching.absent
-                how = _Means(protocol, device, workers, threads, timeout, executor, batch, memory)
+                how = Means(protocol, device, workers, threads, timeout, executor, batch, memory)
                 interrupted = not _carry_out(work, how, stop, retry_failed)
             summary = _summarise(paths, matching, resamples)
     failures = [record.code for record in journal.records.values() if record.status == "failed"]
@@ -134,40 +134,7 @@ def _quiet(_event: Event) -> None:
     """Nobody listens."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Means:
-    """With what to measure, as `score_clips` was told."""
-
-    protocol: str
-    device: str
-    workers: int | None
-    threads: int | None
-    timeout: float | None
-    executor: str
-    batch: int | None
-    memory: int | None
-
-    def worker_count(self, pending: int) -> int:
-        """Processes to start; 0 for none but this one."""
-        if self.workers is not None or not pending:
-            return min(self.workers or 0, pending)
-        if self.executor == "ray":
-            from mova_eval.runs.ray_workers import cluster_workers
-
-            return min(cluster_workers(self.device), pending)
-        return min(cores() if self.device == "cpu" else 1, pending)
-
-    def setup(self, plans: Sequence[MetricPlan], workers: int) -> Setup:
-        most = {} if self.batch is None else {"batch_size": self.batch}
-        return Setup(
-            options={plan.name: {**most, **plan.options} for plan in plans},
-            protocol=self.protocol,
-            device=self.device,
-            threads=self.threads or max(1, cores() // max(workers, 1)),
-        )
-
-
-def _carry_out(work: _Work, how: _Means, stop: StopSignal, retry_failed: bool) -> bool:
+def _carry_out(work: _Work, how: Means, stop: StopSignal, retry_failed: bool) -> bool:
     """Measure what is missing; seal the journal and return True when nothing is missing any more."""
     pending = work.settle(retry_failed)
     workers = how.worker_count(len(pending))
@@ -181,6 +148,7 @@ def _carry_out(work: _Work, how: _Means, stop: StopSignal, retry_failed: bool) -
             most = max((how.batch or each for each in batched), default=1)
             tasks = grouped(of_phase(pending, names), most, workers)
             work.measure(tasks, how.setup(work.plans, workers), stop, min(workers, len(tasks)), how)
+    work.learn(how.device)
     if not work.complete():
         return False
     work.journal.seal(work.order())
@@ -262,6 +230,8 @@ class _Work:
         self.absent: Mapping[str, str] = {}
         """Item without a clip -> why."""
         self.cached = 0
+        self.measured: dict[str, list[tuple[float, Mapping[str, float]]]] = {}
+        """Metric -> (seconds, scores) of the clips measured now."""
         self._cache = MeasurementCache(warn=lambda text: tell(Warned(text))) if cache else None
 
     def order(self) -> Iterator[tuple[str, str]]:
@@ -320,9 +290,9 @@ class _Work:
         self.cached += outcome is not None
         return outcome
 
-    def measure(self, tasks: Sequence[Task | Group], setup: Setup, stop: StopSignal, workers: int, how: _Means) -> None:
+    def measure(self, tasks: Sequence[Task | Group], setup: Setup, stop: StopSignal, workers: int, how: Means) -> None:
         """Measure the tasks; every outcome is in the journal before it is told to anybody."""
-        with _executor(setup, stop, workers, self.paths, how) as batches:
+        with executor_of(setup, stop, workers, self.paths, how) as batches:
             for batch in batches(tasks):
                 outcomes = [(m.index, m.outcome) for m in batch if isinstance(m, Done)]
                 if outcomes:
@@ -330,9 +300,25 @@ class _Work:
                 for message in batch:
                     self._announce(message)
 
+    def learn(self, device: str) -> None:
+        """Keep for later forecasts how long the measurements of now took, and how their scores scatter."""
+        if not self.measured:
+            return
+        from mova_eval.runs.rates import Rates, film_seconds
+
+        film = film_seconds(self.paths.root / item.clip for item in self.items if item.clip is not None)
+        rates = Rates()
+        for plan in self.plans:
+            rates.add(plan, device, self.measured.get(plan.name, ()), film or 0.0)
+        rates.save()
+
     def _write(self, outcomes: Sequence[tuple[int, Outcome]], *, cached: bool) -> None:
         """Features first, then the journal, then timings and cache: a record never points at what is not there."""
         records = [self._record(index, outcome, durable=not cached) for index, outcome in outcomes]
+        for _, outcome in outcomes:
+            if not cached and outcome.status == "scored":
+                spent = outcome.seconds + outcome.decode_seconds
+                self.measured.setdefault(outcome.metric, []).append((spent, outcome.scores))
         self.journal.append(records)
         self._write_timings(outcomes, cached)
         if self._cache is not None and not cached:
@@ -384,25 +370,3 @@ class _Work:
             self.tell(MeasuringStarted(self.items[message.index].item, message.part, message.loading))
         elif isinstance(message, Died):
             self.tell(WorkerDied(self.items[message.index].item, message.part, message.reason))
-
-
-@contextmanager
-def _executor(
-    setup: Setup, stop: StopSignal, workers: int, paths: RunPaths, how: _Means
-) -> Iterator[Callable[[Sequence[Task | Group]], Iterator[list[Message]]]]:
-    from mova_eval.runs.executor import Executor, InProcessExecutor, LocalExecutor
-
-    executor: Executor
-    if workers == 0:
-        executor = InProcessExecutor(setup, stop)
-    else:
-        kind: type[LocalExecutor] = LocalExecutor
-        if how.executor == "ray":
-            from mova_eval.runs.ray_workers import RayExecutor
-
-            kind = RayExecutor
-        executor = kind(setup, stop, workers=workers, log=paths.worker_log, timeout=how.timeout)
-    try:
-        yield executor.run
-    finally:
-        executor.close()
