@@ -70,7 +70,7 @@ def write_run(
     """Write a run directory and return it.
 
     values: score -> one value per item, None where it is not applicable. counts: the same for error rates. features:
-    metric -> one array "p" per item. clips: item -> path relative to the run. drop_records: records left out at the
+    metric -> per item an array "p", or arrays by name. clips: item -> path relative to the run. drop_records: records left out at the
     end, so that the run is unfinished.
     """
     counts, features = counts or {}, features or {}
@@ -147,7 +147,9 @@ def _record(
             return Record(**base, status="failed", code="no_audio_stream", reason="no audio stream")
         (folder / "features").mkdir(exist_ok=True)
         name = f"{item.item}__{ref.name}.npz"
-        (folder / "features" / name).write_bytes(encode_features({"p": np.asarray(array)}))
+        (folder / "features" / name).write_bytes(
+            encode_features(array if isinstance(array, dict) else {"p": np.asarray(array)})
+        )
         return Record(**base, status="scored", features=name)
     scores = {name: values[name][place] for name in ref.scores if name in values}
     ratios = {name: pair for name in ref.scores if name in counts and (pair := counts[name][place]) is not None}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from mova_eval.cli import (
+    agree,
     benchmarks,
     compare,
     doctor,
     generate,
     generators,
+    history,
     inspect,
     metrics_list,
     noise,
@@ -19,11 +21,13 @@ from mova_eval.cli import (
 )
 
 __all__ = [
+    "agree",
     "benchmarks",
     "compare",
     "doctor",
     "generate",
     "generators",
+    "history",
     "inspect",
     "metrics_list",
     "noise",

@@ -206,6 +206,7 @@ def difference_of(paired: Paired, draws: Draws) -> dict[str, object]:
         error = paired.standard_error(resampled)
         told["interval"] = paired_interval(resampled, paired.n, len(paired.sizes))
         if error > 1e-12 * max(abs(base), abs(head), 1e-300):
+            told["standard_error"] = error
             told["detectable"] = detectable_difference(error, paired.n - len(paired.sizes))
     if difference == 0 and not np.any(permuted):
         told["verdict"] = "equal"

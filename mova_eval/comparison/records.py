@@ -110,8 +110,9 @@ class ScoreComparison(_Strict):
     """One score of two runs, on the items that both have scored.
 
     difference: head minus base. loss: the same with its sign turned so that positive is worse; None where neither
-    direction is better. p: permutation test, two-sided. p_holm: corrected over all compared scores. detectable: the
-    smallest true difference that a test at 5% finds with power 0.8 on these items, for this score alone.
+    direction is better. p: permutation test, two-sided. p_holm: corrected over all compared scores. standard_error: of
+    the difference. detectable: the smallest true difference that a test at 5% finds with power 0.8 on these items, for
+    this score alone.
     """
 
     name: str
@@ -132,6 +133,7 @@ class ScoreComparison(_Strict):
     interval: tuple[float, float] | None = None
     p: float | None = None
     p_holm: float | None = None
+    standard_error: float | None = None
     detectable: float | None = None
     sets: dict[str, Shift] = Field(default_factory=dict)
     draws: int = 0

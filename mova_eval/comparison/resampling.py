@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mova_eval.statistics import Floats, Indices, Interval, generator, interval_of
 
-_KEPT = 6
+_KEPT = 12
 """Matrices kept at a time; one of 10,000 x 600 takes 48 MB."""
 _CHUNK = 6_000_000
 """Numbers drawn at a time."""
