@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -179,3 +181,40 @@ def typical(
     for name in ("lse_d", "lse_c"):
         made[name] = [None if gone else value for gone, value in zip(faceless, made[name], strict=True)]
     return made
+
+
+VOTED_SIZES = {"set1": 30, "set3": 50}
+VOTED_MODELS = ("MOVA-720p", "LTX-2", "Ovi", "WAN2.1 + MMAudio")
+
+
+def voted(folder: Path, seed: int = 0, noise: float = 0.6, **more: Any) -> tuple[Path, list[Path]]:
+    """Runs whose LSE-C follows the clips' true quality, whose DNSMOS does not, and votes that follow the quality."""
+    rng = np.random.default_rng(seed)
+    ids = item_ids(VOTED_SIZES)
+    quality = {
+        name: 0.8 * (len(VOTED_MODELS) - place) + rng.normal(size=len(ids)) for place, name in enumerate(VOTED_MODELS)
+    }
+    runs = []
+    for place, name in enumerate(VOTED_MODELS):
+        q = quality[name]
+        values = {
+            "lse_c": [float(v) for v in 5 + q + noise * rng.normal(size=len(q))],
+            "lse_d": [float(v) for v in 9 - q + noise * rng.normal(size=len(q))],
+            "dnsmos_p808": [float(np.clip(v, 1, 5)) for v in 3 + 0.3 * rng.normal(size=len(q))],
+            "lufs": [-20.0] * len(q),
+        }
+        runs.append(write_run(folder / f"run{place}", values, sizes=VOTED_SIZES, model=name, **more))
+    rows = []
+    for (set_, item), place in zip(ids, range(len(ids)), strict=True):
+        for a, b in combinations(VOTED_MODELS, 2):
+            for voter in range(2):
+                d = quality[a][place] - quality[b][place] + rng.logistic(0, 0.5)
+                winner = "tie" if abs(d) < 0.4 else "model_a" if d > 0 else "model_b"
+                rows.append({"item": item, "set": set_, "category": set_, "model_a": a, "model_b": b, "winner": winner,
+                             "criterion": "sync", "kind": "regular", "excluded": "", "voter": f"v{voter}"})  # fmt: skip
+    path = folder / "votes.csv"
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return path, runs

@@ -32,8 +32,7 @@ def history(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from mova_eval.history import history as trace
-    from mova_eval.history import write_history
+    from mova_eval.history import trace_history, write_history
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=json_) as bar:
@@ -42,7 +41,7 @@ def history(
         def step(name: str, done: int, total: int) -> None:
             bar.update(task, completed=done, total=total, description=f"reading {name}")
 
-        found = trace(folder, metrics=words(metrics), resamples=resamples, seed=seed, on_run=step)
+        found = trace_history(folder, metrics=words(metrics), resamples=resamples, seed=seed, on_run=step)
     written = write_history(found, out or folder / "history.html")
     if json_:
         typer.echo(found.model_dump_json(indent=1))

@@ -42,7 +42,7 @@ def noise(
 
     Example: mova-eval noise results/main --repeat 5
     """
-    from mova_eval.noise import noise as measure
+    from mova_eval.noise import measure_noise
 
     @contextmanager
     def watch(number: int, total: int) -> Iterator[OnEvent | None]:
@@ -52,7 +52,7 @@ def noise(
         with display(quiet=json_) as on_event:
             yield on_event
 
-    found = measure(
+    found = measure_noise(
         list(runs),
         repeat=repeat,
         benchmark=benchmark,

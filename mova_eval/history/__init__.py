@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mova_eval.history.records import History
-    from mova_eval.history.tracing import history
+    from mova_eval.history.tracing import trace_history
     from mova_eval.history.writing import write_history
 
-_HOME = {"History": "records", "history": "tracing", "write_history": "writing"}
+_HOME = {"History": "records", "trace_history": "tracing", "write_history": "writing"}
 
-__all__ = ["History", "history", "write_history"]
+__all__ = ["History", "trace_history", "write_history"]
 
 
 def __getattr__(name: str) -> Any:

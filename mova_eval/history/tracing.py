@@ -29,7 +29,7 @@ OnRun = Callable[[str, int, int], None]
 """Told the name of each run that is read, how many are, and of how many."""
 
 
-def history(
+def trace_history(
     folder: str | Path,
     *,
     metrics: Sequence[str] | None = None,

@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mova_eval.noise.measuring import noise
+    from mova_eval.noise.measuring import measure_noise
     from mova_eval.noise.records import Noise, floors_of
 
-_HOME = {"Noise": "records", "floors_of": "records", "noise": "measuring"}
+_HOME = {"Noise": "records", "floors_of": "records", "measure_noise": "measuring"}
 
-__all__ = ["Noise", "floors_of", "noise"]
+__all__ = ["Noise", "floors_of", "measure_noise"]
 
 
 def __getattr__(name: str) -> Any:

@@ -29,7 +29,7 @@ Watch = Callable[[int, int], "AbstractContextManager[OnEvent | None]"]
 FEW = 3
 
 
-def noise(
+def measure_noise(
     runs: Sequence[str | Path],
     *,
     repeat: int = 0,

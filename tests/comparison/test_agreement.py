@@ -6,13 +6,11 @@ import csv
 import json
 import subprocess
 import sys
-from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from compare_runs import item_ids, write_run
+from compare_runs import voted
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -22,40 +20,6 @@ from mova_eval.agreement import Agreement, agree, write_agreement
 from mova_eval.agreement.predicting import Judged, best_threshold, decisive_share, predicted, share, tied_share
 from mova_eval.agreement.ranking import correlations
 from mova_eval.comparison.resampling import Draws
-
-SIZES = {"set1": 30, "set3": 50}
-MODELS = ("MOVA-720p", "LTX-2", "Ovi", "WAN2.1 + MMAudio")
-
-
-def voted(folder: Path, seed: int = 0, noise: float = 0.6, **more: Any) -> tuple[Path, list[Path]]:
-    """Runs whose LSE-C follows the clips' true quality, whose DNSMOS does not, and votes that follow the quality."""
-    rng = np.random.default_rng(seed)
-    ids = item_ids(SIZES)
-    quality = {name: 0.8 * (len(MODELS) - place) + rng.normal(size=len(ids)) for place, name in enumerate(MODELS)}
-    runs = []
-    for place, name in enumerate(MODELS):
-        q = quality[name]
-        values = {
-            "lse_c": [float(v) for v in 5 + q + noise * rng.normal(size=len(q))],
-            "lse_d": [float(v) for v in 9 - q + noise * rng.normal(size=len(q))],
-            "dnsmos_p808": [float(np.clip(v, 1, 5)) for v in 3 + 0.3 * rng.normal(size=len(q))],
-            "lufs": [-20.0] * len(q),
-        }
-        runs.append(write_run(folder / f"run{place}", values, sizes=SIZES, model=name, **more))
-    rows = []
-    for (set_, item), place in zip(ids, range(len(ids)), strict=True):
-        for a, b in combinations(MODELS, 2):
-            for voter in range(2):
-                d = quality[a][place] - quality[b][place] + rng.logistic(0, 0.5)
-                winner = "tie" if abs(d) < 0.4 else "model_a" if d > 0 else "model_b"
-                rows.append({"item": item, "set": set_, "category": set_, "model_a": a, "model_b": b, "winner": winner,
-                             "criterion": "sync", "kind": "regular", "excluded": "", "voter": f"v{voter}"})  # fmt: skip
-    path = folder / "votes.csv"
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    return path, runs
 
 
 @pytest.fixture(scope="module")

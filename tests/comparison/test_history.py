@@ -12,7 +12,7 @@ import pytest
 from compare_runs import SIZES, typical, write_run
 
 from metrics.errors import UserError
-from mova_eval.history import History, history, write_history
+from mova_eval.history import History, trace_history, write_history
 
 
 def nightly(folder: Path, number: int, **more: object) -> Path:
@@ -34,7 +34,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_jumps_and_drifts_are_found_once_each(nights: Path) -> None:
-    found = history(nights)
+    found = trace_history(nights)
     mine = next(series for series in found.series if series.model == "MOVA-360p")
     lines = {line.name: line for line in mine.lines}
     jumps = [(point.run, change.verdict, change.since) for point, change in lines["lse_d"].changes]
@@ -47,10 +47,10 @@ def test_jumps_and_drifts_are_found_once_each(nights: Path) -> None:
 
 
 def test_unfinished_runs_are_left_out_and_other_models_apart(nights: Path) -> None:
-    found = history(nights)
+    found = trace_history(nights)
     assert list(found.skipped) == ["night-08"]
     assert {series.model for series in found.series} == {"MOVA-360p", "Ovi"}
-    assert history(nights, metrics=["lip_sync"]).series[0].lines[0].name == "lse_d"
+    assert trace_history(nights, metrics=["lip_sync"]).series[0].lines[0].name == "lse_d"
 
 
 def test_equal_models_hardly_ever_change(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_equal_models_hardly_ever_change(tmp_path: Path) -> None:
         for night in range(5):
             values = typical(1000 * seed + 10 * night, sizes, quality_seed=seed)
             nightly(folder, night, values=values, sizes=sizes)
-        found = history(folder, resamples=100)
+        found = trace_history(folder, resamples=100)
         alarms += any(line.changes for series in found.series for line in series.lines)
     assert alarms <= 3
 
@@ -72,30 +72,30 @@ def test_a_change_below_the_noise_floor_is_none(tmp_path: Path) -> None:
     values = [8.0 + i % 3 for i in range(n)]
     first = nightly(tmp_path, 0, values={"lse_d": values})
     nightly(tmp_path, 1, values={"lse_d": [v + 0.2 for v in values[:-1]] + [9.0]})
-    (line,) = history(tmp_path).series[0].lines
+    (line,) = trace_history(tmp_path).series[0].lines
     assert len(line.changes) == 1
     spread = {"values": [8.0, 8.1], "sd": 0.07, "floor": 0.5}
     (first / "noise.json").write_text(json.dumps({"generation": {"runs": ["a", "b"], "scores": {"lse_d": spread}}}))
-    assert history(tmp_path).series[0].lines[0].changes == []
+    assert trace_history(tmp_path).series[0].lines[0].changes == []
 
 
 def test_a_metric_that_changed_breaks_the_line(tmp_path: Path) -> None:
     nightly(tmp_path, 0)
     nightly(tmp_path, 1, weights={"lip_sync": {"syncnet": "f" * 64}}, shift={"lse_d": 3.0})
-    line = next(one for one in history(tmp_path).series[0].lines if one.name == "lse_d")
+    line = next(one for one in trace_history(tmp_path).series[0].lines if one.name == "lse_d")
     assert line.points[1].apart == "the metric's weights changed"
     assert line.changes == []
     nightly(tmp_path, 2, protocol="direct")
-    assert {series.protocol for series in history(tmp_path).series} == {"official", "direct"}
+    assert {series.protocol for series in trace_history(tmp_path).series} == {"official", "direct"}
 
 
 def test_folders_without_history_say_so(tmp_path: Path, nights: Path) -> None:
     with pytest.raises(UserError, match="is not a folder"):
-        history(tmp_path / "none")
+        trace_history(tmp_path / "none")
     with pytest.raises(UserError, match="it holds no run directory"):
-        history(tmp_path)
+        trace_history(tmp_path)
     with pytest.raises(UserError, match="has a metric or score lse_dd"):
-        history(nights, metrics=["lse_dd"])
+        trace_history(nights, metrics=["lse_dd"])
 
 
 def test_the_command_writes_one_page(nights: Path, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_the_command_writes_one_page(nights: Path, tmp_path: Path) -> None:
     assert page.count("<svg") == 10
     assert "night-03: " in page
     found = History.model_validate_json((tmp_path / "page.json").read_bytes())
-    assert found == history(nights)
+    assert found == trace_history(nights)
     with pytest.raises(UserError, match=r"does not end in \.html"):
         write_history(found, tmp_path / "page")
     table = found.to_pandas()
@@ -116,7 +116,7 @@ def test_the_command_writes_one_page(nights: Path, tmp_path: Path) -> None:
 
 
 def test_the_page_fits_every_width(browser: object, nights: Path, tmp_path: Path) -> None:
-    path = write_history(history(nights), tmp_path / "history.html")[0]
+    path = write_history(trace_history(nights), tmp_path / "history.html")[0]
     for width in (320, 390, 1440):
         page = browser.new_page(viewport={"width": width, "height": 844})  # type: ignore[attr-defined]
         page.goto(path.as_uri())

@@ -9,7 +9,7 @@ import run_support
 from compare_runs import typical, write_run
 
 from metrics.errors import UserError
-from mova_eval.noise import Noise, floors_of, noise
+from mova_eval.noise import Noise, floors_of, measure_noise
 from mova_eval.runs import score_clips
 
 
@@ -20,19 +20,19 @@ def test_repeats_of_a_steady_metric_have_no_noise_and_are_kept(tmp_path: Path, t
     score_clips(
         benchmark, matching, metrics=["trial", "variety"], options={"trial": {"shift": 0.25}}, out=out, workers=0
     )
-    found = noise([out], repeat=2, workers=1)
+    found = measure_noise([out], repeat=2, workers=1)
     assert found.evaluation is not None
     assert found.evaluation.scores["trial"].sd == 0.0
     assert len(found.evaluation.scores["trial"].values) == 3
     assert (out / "noise" / "repeat-2" / "summary.json").exists()
     assert found.notes == []
     assert floors_of([out]) == {"trial": 0.0, "variety": 0.0}
-    assert noise([out], repeat=2, workers=1) == found  # goes on with what is there
+    assert measure_noise([out], repeat=2, workers=1) == found  # goes on with what is there
 
 
 def test_seeds_have_the_spread_of_their_numbers(tmp_path: Path) -> None:
     runs = [write_run(tmp_path / str(seed), typical(seed)) for seed in range(0, 50, 10)]
-    found = noise(runs)
+    found = measure_noise(runs)
     assert found.generation is not None
     told = found.generation.scores["lse_d"]
     assert len(told.values) == 5
@@ -43,11 +43,11 @@ def test_seeds_have_the_spread_of_their_numbers(tmp_path: Path) -> None:
 def test_what_is_no_noise_is_refused(tmp_path: Path) -> None:
     one = write_run(tmp_path / "a", typical(1))
     with pytest.raises(UserError, match="one evaluation has no noise"):
-        noise([one])
+        measure_noise([one])
     other = write_run(tmp_path / "b", typical(2), model="Ovi")
     with pytest.raises(UserError, match="noise is what differs between runs of one model"):
-        noise([one, other])
+        measure_noise([one, other])
     with pytest.raises(UserError, match="protocol"):
-        noise([one, write_run(tmp_path / "c", typical(2), protocol="direct")])
+        measure_noise([one, write_run(tmp_path / "c", typical(2), protocol="direct")])
     with pytest.raises(UserError, match=r"clip .* is gone"):
-        noise([one], repeat=2)
+        measure_noise([one], repeat=2)
