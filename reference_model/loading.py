@@ -35,39 +35,65 @@ def preset_of(source: str | os.PathLike[str], folder: Path) -> Preset | None:
     return None
 
 
-def find_checkpoint(source: str | os.PathLike[str], revision: str | None = None) -> Path:
-    """The folder of a checkpoint: a path, or a preset or hub name that is on this machine or can be downloaded.
-
-    A preset is looked for in the folder of MOVA_CHECKPOINTS first, then in the cache of the model hub; only then is it
-    downloaded (never with HF_HUB_OFFLINE=1). Raises MissingCheckpoint.
-    """
+def local_checkpoint(source: str | os.PathLike[str], revision: str | None = None) -> Path | None:
+    """The folder of a checkpoint on this machine, without a socket: a path, or the name of a preset or repository that
+    lies in the folder of MOVA_CHECKPOINTS or in the cache of the model hub. None where there is none."""
     path = Path(source)
     if path.is_dir():
         return path
-    preset = PRESETS.get(str(source)) or next((p for p in PRESETS.values() if p.hub == str(source)), None)
-    if preset is not None and preset.hub is None:
-        raise MissingCheckpoint(f"{source} has no checkpoint: use MovaSampler.seeded, or name a folder")
-    name = preset.hub if preset is not None else str(source)
-    if preset is not None and (root := os.environ.get(CHECKPOINTS_VARIABLE)):
-        local = Path(root) / str(preset.hub).rsplit("/", 1)[-1]
+    repository = _repository(source)
+    if repository is None:
+        return None
+    if root := os.environ.get(CHECKPOINTS_VARIABLE):
+        local = Path(root) / repository.rsplit("/", 1)[-1]
         if local.is_dir():
             return local
-    if name is None or name.count("/") != 1 or path.is_absolute():
-        raise MissingCheckpoint(f"{source} is neither a folder nor a name of a model: give one of them")
-    return _from_hub(name, revision, preset)
-
-
-def _from_hub(name: str, revision: str | None, preset: Preset | None) -> Path:
     from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, revision=revision))
+        return Path(snapshot_download(repository, revision=revision, local_files_only=True))
+    except (LocalEntryNotFoundError, HfHubHTTPError):
+        return None
+
+
+def find_checkpoint(source: str | os.PathLike[str], revision: str | None = None) -> Path:
+    """As `local_checkpoint`; what is not on this machine is downloaded (never with HF_HUB_OFFLINE=1).
+
+    Raises MissingCheckpoint for what is neither here nor to be had, and for the nano preset, which has no checkpoint.
+    """
+    found = local_checkpoint(source, revision)
+    if found is not None:
+        return found
+    preset = PRESETS.get(str(source))
+    if preset is not None and preset.hub is None:
+        raise MissingCheckpoint(f"{source} has no checkpoint: use MovaSampler.seeded, or name a folder")
+    repository = _repository(source)
+    if repository is None:
+        raise MissingCheckpoint(f"{source} is neither a folder nor the name of a model: give one of them")
+    return _download(repository, revision)
+
+
+def _repository(source: str | os.PathLike[str]) -> str | None:
+    """The name on the hub that a source stands for."""
+    name = str(source)
+    if name in PRESETS:
+        return PRESETS[name].hub
+    parts = name.split("/")
+    return name if len(parts) == 2 and all(parts) and not name.startswith((".", "~")) else None
+
+
+def _download(repository: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+
+    size = next((f" ({p.disk_gb:.0f} GB)" for p in PRESETS.values() if p.hub == repository), "")
+    try:
+        return Path(snapshot_download(repository, revision=revision))
     except Exception as problem:  # offline, unknown, refused: each has its own type there
-        size = f" ({preset.disk_gb:.0f} GB)" if preset is not None else ""
-        reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
+        reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0].rstrip(".")
         raise MissingCheckpoint(
-            f"{name}{size} is not on this machine and cannot be downloaded ({reason}): "
-            f"put it in a folder and name that, or set {CHECKPOINTS_VARIABLE}"
+            f"{repository}{size} is not on this machine and cannot be downloaded ({reason}): "
+            f"put it in a folder and name that, or set {CHECKPOINTS_VARIABLE} to the folder that holds it"
         ) from problem
 
 
