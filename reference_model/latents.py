@@ -77,7 +77,7 @@ class LatentStore:
                     raise UserError(f"{self.path} is no file of kept latents: name another file")
                 self._compare(json.loads(facts["request"]))
                 return int(facts["step"]), Latents(file.get_tensor("video"), file.get_tensor("audio"))
-        except (SafetensorError, KeyError, ValueError) as problem:
+        except (OSError, SafetensorError, KeyError, ValueError) as problem:
             raise UserError(f"{self.path} is damaged ({problem}): delete it, the sample starts afresh") from problem
 
     def save(self, step: int, latents: Latents) -> None:

@@ -94,14 +94,15 @@ def _whole(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        part.replace(path)
+        try:
+            yield part
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as problem:
         raise UserError(
             f"{path} cannot be written ({problem.strerror or problem}): make room or name another place"
         ) from problem
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _check(path: Path, frames: int, seconds: float) -> None:
