@@ -67,6 +67,12 @@ def revealed(arena: Arena, voter_id: int, token: str) -> tuple[str, str] | None:
     return names[battle.clip_left_id], names[battle.clip_right_id]
 
 
+def ended_as(arena: Arena, voter_id: int, token: str) -> str | None:
+    """Status of the voter's own battle: "served" while it is open; None for any other battle."""
+    with arena.database.read() as session:
+        return session.scalar(select(Battle.status).where(Battle.token == token, Battle.voter_id == voter_id))
+
+
 def first_frame(arena: Arena, voter_id: int | None, token: str) -> MediaFile | MediaRefused:
     """The first frame of the voter's own battle. 404: none, 403: somebody else's."""
     if not well_formed(token):

@@ -186,6 +186,7 @@ def test_reload_and_second_tab(person: Visitor, site: SiteFolder) -> None:
     other.page.get_by_role("button", name="Right is better").click()
     other.next(battle)
     assert other.battle == person.battle
+    assert other.page.get_by_text("This comparison already has your answer").is_visible()
     assert other.page.locator('[data-testid="stException"]').count() == 0
     assert rows(
         site, "SELECT v.choice FROM votes v JOIN battles b ON b.id = v.battle_id ORDER BY v.id DESC LIMIT 1"

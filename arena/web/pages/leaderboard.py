@@ -36,6 +36,8 @@ def render(site: Site) -> None:
     if board is None:
         _not_yet(site, campaign, t)
         return
+    if board.simulated:
+        st.info(t("board.simulated"), icon=":material/science:")
     for tab, name in zip(st.tabs([t(f"board.tab.{name}") for name in TABS]), TABS, strict=True):
         with tab:
             _TAB[name](site, campaign, board, t)

@@ -6,11 +6,14 @@ restart of the server means what it meant when it was made.
 
 from __future__ import annotations
 
+import logging
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
+from arena.errors import DatabaseUnavailable
 from arena.service import battles, visits, votes
 from arena.service.types import Answer, BattleView, CampaignView, Nothing, SkipReason, VoterView
 from arena.web import layout, visit
@@ -20,11 +23,24 @@ from arena.web.pages.saving import Pending, cast, save_pending, telemetry_of
 from arena.web.player import Watch
 from arena.web.site import Site
 
+log = logging.getLogger(__name__)
+
 CHOICES: tuple[Answer, ...] = ("left", "right", "tie", "both_bad")
 SKIPS: tuple[SkipReason, ...] = ("cannot_play", "disturbing", "language", "other")
 SHORT: tuple[Answer, ...] = ("left", "tie", "right", "both_bad", "na")
 PAUSE_EVERY = 20
 RETRACT_S = 5 * 60
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a run of the page found. Kept for the next run, so that a click made while the database does not answer
+    still meets its button, and the answer is kept and tried again."""
+
+    campaign: CampaignView
+    voter: VoterView
+    shown: BattleView | Nothing
+    done: visits.Activity
 
 
 def render(site: Site) -> None:
@@ -34,11 +50,24 @@ def render(site: Site) -> None:
         layout.heading(t("vote.title"), t)
         save_pending(site, pending, t)
         return
+    try:
+        seen = _look(site, t)
+    except DatabaseUnavailable:
+        seen = st.session_state.get("seen")
+        if seen is None:
+            raise
+        log.warning("the database does not answer: showing the pair that was there")
+    if seen is not None:
+        _compare(site, seen, t)
+
+
+def _look(site: Site, t: Texts) -> Seen | None:
+    """What there is to compare; None when another page had to come first. Raises DatabaseUnavailable."""
     campaign = visit.campaign(site)
     if campaign is None:
         layout.heading(t("vote.title"), t)
         st.info(t("nothing.none"))
-        return
+        return None
     voter = visit.voter(site)
     if voter is None:
         start.first_visit(campaign, t)
@@ -47,24 +76,37 @@ def render(site: Site) -> None:
     elif voter.sound == "unknown":
         start.sound_check(site, voter, t)
     else:
-        _compare(site, campaign, voter, t)
+        shown = battles.current_battle(site.arena, voter.id, campaign.slug)
+        seen = Seen(campaign, voter, shown, visits.activity(site.arena, voter.id, campaign.slug))
+        _note_change(site, seen)
+        st.session_state["seen"] = seen if isinstance(shown, BattleView) else None
+        return seen
+    return None
 
 
-def _compare(site: Site, campaign: CampaignView, voter: VoterView, t: Texts) -> None:
-    shown = battles.current_battle(site.arena, voter.id, campaign.slug)
-    done = visits.activity(site.arena, voter.id, campaign.slug)
+def _note_change(site: Site, seen: Seen) -> None:
+    """If the pair of this tab ended elsewhere (another tab, time, a lost file), the voter is told how."""
+    before: Seen | None = st.session_state.get("seen")
+    if before is None or not isinstance(before.shown, BattleView) or st.session_state.pop("closed_here", False):
+        return
+    if isinstance(seen.shown, BattleView) and seen.shown.token == before.shown.token:
+        return
+    ended = visits.ended_as(site.arena, seen.voter.id, before.shown.token)
+    key = {"voted": "vote.already_other", "expired": "vote.expired", "void": "vote.media_void"}.get(ended or "")
+    if key is not None:
+        st.session_state["flash"] = ("info", key, {})
+
+
+def _compare(site: Site, seen: Seen, t: Texts) -> None:
+    campaign, voter, shown, done = seen.campaign, seen.voter, seen.shown, seen.done
     layout.heading(t("vote.title"), t, note=_progress(campaign, done, shown, t))
     _flash(t)
     if isinstance(shown, Nothing):
         _nothing(campaign, shown, done, t)
         return
-    if st.session_state.get("battle") not in {None, shown.token} and not st.session_state.get("closed_here"):
-        st.info(t("vote.expired"))
-    st.session_state["battle"], st.session_state["closed_here"] = shown.token, False
     if shown.practice:
-        st.info(
-            f"**{t('vote.practice', n=done.practice + 1, total=campaign.config.practice)}** {t('vote.practice_how')}"
-        )
+        count = t("vote.practice", n=done.practice + 1, total=campaign.config.practice)
+        st.info(f"**{count}** {t('vote.practice_how')}")
     elif done.total and done.total % PAUSE_EVERY == 0:
         st.info(t("vote.pause_hint", n=done.total), icon=":material/self_improvement:")
     for warning in shown.warnings:
