@@ -65,11 +65,20 @@ def write_wav(path: str | os.PathLike[str], audio: NDArray[np.float32], sample_r
             raise OSError("the file came out short, the disk may be full")
 
 
+def _video_options(width: int) -> dict[str, str]:
+    """Options of libx264 for pictures of a width, so that the same pictures give the same file.
+
+    Its macroblock tree reads beyond the end of rows whose number of macroblocks is no multiple of 8 (352 and 96 pixels;
+    not 640 or 1280), and with it the choice of frame types depends on what lies in memory there: left out for those.
+    """
+    return VIDEO_OPTIONS if -(-width // 16) % 8 == 0 else {**VIDEO_OPTIONS, "x264-params": "mbtree=0"}
+
+
 def _encode(container: Any, frames: NDArray[np.uint8], fps: float, audio: NDArray[np.float32], rate: int) -> None:
     import av
 
     exact = Fraction(fps).limit_denominator(1001)
-    video = container.add_stream("libx264", rate=exact, options=VIDEO_OPTIONS)
+    video = container.add_stream("libx264", rate=exact, options=_video_options(frames.shape[2]))
     video.height, video.width = frames.shape[1:3]
     video.pix_fmt = "yuv420p"
     video.codec_context.time_base = 1 / exact
