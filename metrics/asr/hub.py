@@ -77,6 +77,14 @@ def _in_store(repo: str) -> Path | None:
     return None if known is None or missing(known) is not None else locate(known)
 
 
+def _fetching(repo: str) -> str:
+    """The command that gets a model."""
+    from metrics.weights import TABLE
+
+    known = next((entry.name for entry in TABLE.values() if entry.repo == repo), None)
+    return f"mova-eval weights fetch {known}" if known else f"hf download {repo}"
+
+
 def why_not_here(repo: str) -> str | None:
     """None if the model is on this machine or can be fetched when needed, else one sentence with what to do."""
     if cached_folder(repo) is not None:
@@ -90,7 +98,7 @@ def why_not_here(repo: str) -> str | None:
         why = f"{address} does not answer"
     return (
         f"weights {repo} are not on this machine and {why}; fetch them where there is a network with: "
-        f"hf download {repo}, or name a local folder with asr=faster-whisper:FOLDER"
+        f"{_fetching(repo)}, or name a local folder with asr=faster-whisper:FOLDER"
     )
 
 

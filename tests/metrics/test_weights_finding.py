@@ -56,6 +56,19 @@ def test_the_table_is_whole() -> None:
         assert not (entry.commercial and ("NC" in entry.licence or "research" in entry.licence)), name
 
 
+def test_the_table_and_the_metrics_agree() -> None:
+    from metrics.registry import available, metric_class, score_specs
+
+    known = {score for entry in weights.TABLE.values() for score in entry.needed_by}
+    for name in available():
+        cls = metric_class(name)
+        assert set(cls.weights) <= set(weights.TABLE), name
+        for used in cls.weights:
+            own = {spec.name.removesuffix("_48k") for spec in cls.scores}
+            assert own & set(weights.TABLE[used].needed_by), f"{used} is not declared for {name}"
+    assert known & set(score_specs())
+
+
 def test_packaged_weights_are_what_the_table_says() -> None:
     found = [name for name, entry in weights.TABLE.items() if entry.package and weights.missing(name) is None]
     assert "dnsmos-p808" in found
