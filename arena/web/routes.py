@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from arena.errors import ArenaError, DatabaseUnavailable
-from arena.service import battles, browse, campaigns, erase, limits, visits, voters
+from arena.service import battles, browse, campaigns, erase, limits, visitors, voters
 from arena.service.types import MediaRefused, Nothing
 from arena.web import admins, cookies, forms
 from arena.web.clips import COMMON_HEADERS, ClipResponse, refusal
@@ -71,7 +71,7 @@ class Handlers:
         """First frame of the item of the visitor's own battle."""
         try:
             voter = voters.identify(self.arena, cookies.voter_cookie(request.cookies))
-            found = visits.first_frame(self.arena, voter.id if voter else None, request.path_params["token"])
+            found = visitors.first_frame(self.arena, voter.id if voter else None, request.path_params["token"])
         except DatabaseUnavailable:
             return _busy()
         if isinstance(found, MediaRefused):
@@ -139,14 +139,14 @@ class Handlers:
         if invite is None:
             shown = campaigns.default(self.arena)
             return shown.slug if shown else None
-        return visits.campaign_of_invite(self.arena, invite)
+        return visitors.campaign_of_invite(self.arena, invite)
 
     def join(self, request: Request) -> Response:
         """The page behind a private link; looking at it changes nothing."""
         texts = _texts(request, {})
         invite = request.query_params.get("k", "")
         try:
-            campaign = visits.campaign_of_invite(self.arena, invite)
+            campaign = visitors.campaign_of_invite(self.arena, invite)
             if campaign is None:
                 return _page(texts, "join.title", "join.invalid", status=404)
             voters.check_invite(self.arena, campaign, invite)

@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from arena.errors import DatabaseUnavailable
 from arena.passwords import hash_password
-from arena.service import campaigns, snapshots, visits, voters
+from arena.service import campaigns, snapshots, visitors, voters
 from arena.service import votes as vote_service
 from arena.service.types import Recorded
 from arena.web import admins
@@ -112,7 +112,7 @@ def test_answers_open_after_both_were_watched_and_one_click_is_one_vote(visitor:
     assert "Saved" in texts(at)
     assert rows(visitor, "SELECT choice, watched_left, input, mode FROM votes") == [("left", 1.0, "mouse", "quick")]
     assert visitor.shown[-1]["battle"] != battle
-    assert visits.activity(visitor.world.arena, voter, "main").total == 1
+    assert visitors.activity(visitor.world.arena, voter, "main").total == 1
 
 
 def test_the_player_learns_nothing_about_models(visitor: Visitor) -> None:

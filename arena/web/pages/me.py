@@ -6,7 +6,7 @@ import json
 
 import streamlit as st
 
-from arena.service import erase, visits, voters
+from arena.service import erase, visitors, voters
 from arena.service.types import VoterView
 from arena.web import forms, layout, visit
 from arena.web.i18n import LANGUAGES, Texts
@@ -22,7 +22,7 @@ def render(site: Site) -> None:
     if voter is None or campaign is None:
         st.info(t("me.none"), icon=":material/person_off:")
         return
-    done = visits.activity(site.arena, voter.id, campaign.slug)
+    done = visitors.activity(site.arena, voter.id, campaign.slug)
     with st.container(horizontal=True):
         st.metric(t("me.since"), visit.day(voter.created_ms), border=True)
         st.metric(t("me.votes"), done.total, border=True)

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from arena.errors import DatabaseUnavailable
-from arena.service import visits, votes
+from arena.service import visitors, votes
 from arena.service.types import Already, Answer, BattleView, Recorded, Refused, Telemetry, VoteOutcome, VoterView
 from arena.web.i18n import Texts
 from arena.web.player import Watch
@@ -114,7 +114,7 @@ def _message(site: Site, voter_id: int, battle: BattleView, outcome: VoteOutcome
         return ("warning", key, {})
     if isinstance(outcome, Already) and not outcome.same:
         return ("info", "vote.already_other", {})
-    names = visits.revealed(site.arena, voter_id, battle.token)
+    names = visitors.revealed(site.arena, voter_id, battle.token)
     if names is not None:
         return ("success", "vote.revealed", {"left": names[0], "right": names[1]})
     return ("success", "vote.practised" if battle.practice else "vote.saved", {})

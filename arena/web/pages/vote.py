@@ -14,7 +14,7 @@ from typing import Any
 import streamlit as st
 
 from arena.errors import DatabaseUnavailable
-from arena.service import battles, visits, votes
+from arena.service import battles, visitors, votes
 from arena.service.types import Answer, BattleView, CampaignView, Nothing, SkipReason, VoterView
 from arena.web import layout, visit
 from arena.web.i18n import Texts
@@ -40,7 +40,7 @@ class Seen:
     campaign: CampaignView
     voter: VoterView
     shown: BattleView | Nothing
-    done: visits.Activity
+    done: visitors.Activity
 
 
 def render(site: Site) -> None:
@@ -77,7 +77,7 @@ def _look(site: Site, t: Texts) -> Seen | None:
         start.sound_check(site, voter, t)
     else:
         shown = battles.current_battle(site.arena, voter.id, campaign.slug)
-        seen = Seen(campaign, voter, shown, visits.activity(site.arena, voter.id, campaign.slug))
+        seen = Seen(campaign, voter, shown, visitors.activity(site.arena, voter.id, campaign.slug))
         _note_change(site, seen)
         st.session_state["seen"] = seen if isinstance(shown, BattleView) else None
         return seen
@@ -91,7 +91,7 @@ def _note_change(site: Site, seen: Seen) -> None:
         return
     if isinstance(seen.shown, BattleView) and seen.shown.token == before.shown.token:
         return
-    ended = visits.ended_as(site.arena, seen.voter.id, before.shown.token)
+    ended = visitors.ended_as(site.arena, seen.voter.id, before.shown.token)
     key = {"voted": "vote.already_other", "expired": "vote.expired", "void": "vote.media_void"}.get(ended or "")
     if key is not None:
         st.session_state["flash"] = ("info", key, {})
@@ -121,7 +121,7 @@ def _compare(site: Site, seen: Seen, t: Texts) -> None:
     _below(site, voter, shown, t)
 
 
-def _progress(campaign: CampaignView, done: visits.Activity, shown: BattleView | Nothing, t: Texts) -> str:
+def _progress(campaign: CampaignView, done: visitors.Activity, shown: BattleView | Nothing, t: Texts) -> str:
     name = visit.plain(visit.title(campaign, t))
     if isinstance(shown, BattleView) and shown.practice:
         return name
@@ -290,7 +290,7 @@ def _flash(t: Texts) -> None:
     show(t(key, **{name: visit.plain(value) for name, value in values.items()}))
 
 
-def _nothing(campaign: CampaignView, nothing: Nothing, done: visits.Activity, t: Texts) -> None:
+def _nothing(campaign: CampaignView, nothing: Nothing, done: visitors.Activity, t: Texts) -> None:
     """No battle: why, what was done so far, and where to go."""
     key = f"nothing.{nothing.reason}"
     if nothing.reason == "limit" and nothing.until_ms is None:
