@@ -31,6 +31,7 @@ _BUILT_IN: dict[str, str] = {
     "inception_score": "metrics.inception_score.metric:InceptionScore",
     "clap": "metrics.clap.metric:Clap",
     "desync": "metrics.desync.metric:Desync",
+    "ib": "metrics.imagebind.metric:IbScore",
     "lip_sync": "metrics.lip_sync.metric:LipSync",
     "wer": "metrics.error_rates:ErrorRates",
     "cpcer": "metrics.cpcer:CpCer",

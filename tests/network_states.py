@@ -163,3 +163,12 @@ def synchformer_state(config: object = None, seed: int = 0) -> State:
     from metrics.desync.synchformer import Synchformer, SynchformerConfig
 
     return seeded(lambda: Synchformer(config if isinstance(config, SynchformerConfig) else None), seed)
+
+
+def imagebind_state(config: object = None, seed: int = 0) -> State:
+    """The two towers of an ImageBind, with the published scale of sounds."""
+    from metrics.imagebind.network import ImageBind, ImageBindConfig
+
+    state = seeded(lambda: ImageBind(config if isinstance(config, ImageBindConfig) else None), seed)
+    state["modality_postprocessors.audio.1.log_logit_scale"] = torch.tensor(20.0).log()
+    return state

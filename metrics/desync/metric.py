@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from metrics.errors import NotApplicable, UserError
+from metrics.errors import NotApplicable
 from metrics.networks.metric import NetworkMetric
+from metrics.networks.options import check_seconds
 from metrics.types import Measurement, Need, Request, ScoreSpec
 
 if TYPE_CHECKING:
@@ -144,10 +145,3 @@ def centre(pictures: Tensor, side: int) -> Tensor:
     """The middle square [n, 3, side, side] of pictures [n, 3, h, w]; a half pixel is rounded to even."""
     top, left = (round((size - side) / 2.0) for size in pictures.shape[-2:])
     return pictures[..., top : top + side, left : left + side]
-
-
-def check_seconds(metric: str, seconds: object) -> None:
-    """Raise UserError unless `seconds` is None or a number above 0.1."""
-    if seconds is None or (isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0.1):
-        return
-    raise UserError(f"metric {metric}: seconds is {seconds!r}, give the nominal length of the clips in seconds")
