@@ -37,7 +37,8 @@ class Metric(ABC):
         weights: names of weights files (`metrics.weights`). packages: importable modules it needs at run time.
         licence: of the metric's weights as far as a user must mind it.
         machine_options: names of options that must not change a number (device, threads, rows per pass).
-        clips_per_batch: how many clips `compute_batch` likes to get at once; 1 for a metric that has none.
+        clips_per_batch, clips_per_batch_gpu: how many clips `compute_batch` likes to get at once on a CPU, and on a
+            GPU; without it, clips are measured one by one.
     """
 
     name: ClassVar[str]
@@ -53,6 +54,7 @@ class Metric(ABC):
     packages: ClassVar[tuple[str, ...]] = ()
     licence: ClassVar[str] = "none needed"
     clips_per_batch: ClassVar[int] = 1
+    clips_per_batch_gpu: ClassVar[int] = 8
 
     def __init__(
         self,
@@ -65,7 +67,7 @@ class Metric(ABC):
     ) -> None:
         """
         protocol: one of `protocols`. device: "cpu", "cuda", "cuda:1" ... threads: for the metric's own arithmetic.
-        batch_size: clips measured at once, None for `clips_per_batch`; it changes no number.
+        batch_size: clips measured at once, None for as many as the metric likes; it changes no number.
 
         Raises UserError for an unknown protocol or option, naming the known ones.
         """
@@ -80,7 +82,8 @@ class Metric(ABC):
         self.threads = threads
         if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
             raise UserError(f"metric {self.name}: batch_size is {batch_size!r}, give a number of clips from 1 on")
-        self.batches = Batches(batch_size or self.clips_per_batch)
+        liked = self.clips_per_batch if device == "cpu" else self.clips_per_batch_gpu
+        self.batches = Batches(batch_size or liked)
         self.options: dict[str, Any] = {**self.defaults, **options}
         self._loaded = False
 

@@ -39,8 +39,8 @@ class MetricPlan:
     reads: tuple[str, ...]
     """`Request` fields that influence its outcome, those behind its declared needs included."""
     _prefix: dict[str, Any] = field(repr=False)
-    clips_per_batch: int | None = None
-    """None for a metric that measures one clip at a time."""
+    clips_per_batch: tuple[int, int] | None = None
+    """On a CPU, on a GPU; None for a metric that measures one clip at a time."""
     loaded_bytes: int = 0
     """Memory that its networks take, about."""
 
@@ -169,7 +169,9 @@ def _plan_of(metric: Metric, options: dict[str, Any]) -> MetricPlan:
     }
     reads = set(metric.reads) | {_FIELD_OF_NEED[need] for need in metric.needs if need in _FIELD_OF_NEED}
     needs = frozenset(metric.needs)
-    batch = metric.batches.size if metric.is_batched else None
+    given = options.get("batch_size")
+    liked = (metric.clips_per_batch, metric.clips_per_batch_gpu) if given is None else (given, given)
+    batch = liked if metric.is_batched else None
     return MetricPlan(ref, options, needs, tuple(sorted(reads)), prefix, batch, loaded_bytes(metric))
 
 

@@ -145,7 +145,7 @@ def _carry_out(work: _Work, how: Means, stop: StopSignal, retry_failed: bool) ->
     for names in phases(needs, how.memory):
         if not stop.is_set():
             batched = [plan.clips_per_batch for plan in work.plans if plan.name in names and plan.clips_per_batch]
-            most = max((how.batch or each for each in batched), default=1)
+            most = max((how.batch or each[how.device != "cpu"] for each in batched), default=1)
             tasks = grouped(of_phase(pending, names), most, workers)
             work.measure(tasks, how.setup(work.plans, workers), stop, min(workers, len(tasks)), how)
     work.learn(how.device)

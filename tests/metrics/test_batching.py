@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metrics import Clip, ClipError, Measurement, Metric, Need, NotApplicable, Request, ScoreSpec, UserError
@@ -114,6 +114,7 @@ def test_batch_size_is_no_parameter() -> None:
             Length(batch_size=wrong)  # type: ignore[arg-type]
 
 
+@settings(max_examples=50)
 @given(count=st.integers(0, 40), size=st.integers(1, 12), room=st.integers(1, 12), fill=st.booleans())
 def test_every_item_has_its_result_whatever_the_room(count: int, size: int, room: int, fill: bool) -> None:
     seen = []

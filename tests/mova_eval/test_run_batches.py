@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from run_support import make_benchmark, run_files, write_clips
 
 from metrics import get
+from metrics.networks.metric import NetworkMetric
 from metrics.types import Request
 from mova_eval.runs import RunOutcome, score_clips
 from mova_eval.runs.events import Warned
@@ -138,3 +139,15 @@ def test_memory_of_networks_is_that_of_their_files() -> None:
     whole = loaded_bytes(get("lip_sync"))  # from the table, where the files are not here
     assert whole == round(1.25 * (54_573_114 + 89_844_381))
     assert loaded_bytes(get("lip_sync", precision="bfloat16")) == pytest.approx(whole / 2, abs=1)
+
+
+def test_a_gpu_gets_larger_batches() -> None:
+    """Of clips, and of a network's inputs; what the user says counts more."""
+    assert get("clap", device="cpu").batches.size == 1
+    assert get("clap", device="cuda:0").batches.size == 8
+    assert get("clap", device="cuda", batch_size=3).batches.size == 3
+    on_gpu, told = get("desync", device="cuda"), get("desync", device="cuda", batch=5)
+    assert isinstance(on_gpu, NetworkMetric)
+    assert isinstance(told, NetworkMetric)
+    assert (on_gpu._passes.size, told._passes.size) == (16, 5)
+    assert on_gpu.parameters() == get("desync").parameters()
