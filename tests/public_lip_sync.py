@@ -2,7 +2,7 @@
 
 Give a checkout of github.com/joonson/syncnet_python in MOVA_TEST_SYNCNET_PYTHON; without it, or without the packages
 and the ffmpeg program that it calls, the tests that compare with it are skipped. The patch (`patched`) changes nothing
-that is computed: device names, an import of torchvision that is never used, a type name that NumPy dropped, and the two
+that is computed: device names, clocks around the networks, an import of torchvision that is never used, a type name that NumPy dropped, and the two
 things in which MOVA's copy differs (`min_track` 20; the mean distance instead of all distances is returned).
 """
 
@@ -23,7 +23,9 @@ import pytest
 VARIABLE = "MOVA_TEST_SYNCNET_PYTHON"
 
 _REPLACEMENTS = {
-    "run_pipeline.py": [("S3FD(device='cuda')", "S3FD(device='cpu')")],
+    "run_pipeline.py": [
+        ("DET = S3FD(device='cuda')", "DET = S3FD(device='cpu'); import clock; clock.detector(DET.net)"),
+    ],
     "detectors/s3fd/__init__.py": [("from torchvision import transforms\n", "")],
     "detectors/s3fd/box_utils.py": [("np.int)", "int)")],
     "SyncNetInstance.py": [
@@ -41,6 +43,8 @@ from SyncNetInstance import SyncNetInstance
 work, weights, out = sys.argv[1:]
 network = SyncNetInstance()
 network.loadParameters(weights)
+import clock
+clock.syncnet(network._SyncNetInstance__S__)
 scores = []
 for path in sorted(glob.glob(os.path.join(work, "pycrop", "clip", "0*.avi"))):
     opt = types.SimpleNamespace(tmp_dir=os.path.join(work, "pytmp"), reference="clip", vshift=15, batch_size=20)
@@ -48,15 +52,47 @@ for path in sorted(glob.glob(os.path.join(work, "pycrop", "clip", "0*.avi"))):
 json.dump(scores, open(out, "w"))
 """
 
+_CLOCK = """
+import atexit, json, os, time
+spent = {"network": 0.0, "start": 0.0}
+def timed(function, sign=1):
+    def run(*given, **named):
+        before = time.process_time()
+        try:
+            return function(*given, **named)
+        finally:
+            spent["network"] += sign * (time.process_time() - before)
+    return run
+def detector(net):
+    from detectors.s3fd import nets
+    spent["start"] = time.process_time()
+    net.forward = timed(net.forward)
+    net.detect.forward = timed(net.detect.forward, -1)
+    nets.PriorBox.forward = timed(nets.PriorBox.forward, -1)
+def syncnet(net):
+    spent["start"] = time.process_time()
+    net.forward_lip, net.forward_aud = timed(net.forward_lip), timed(net.forward_aud)
+atexit.register(lambda: json.dump(spent, open(os.environ["CLOCK"], "w")))
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """CPU seconds of one public program: all (with the ffmpeg programs it starts), in its network, before its work."""
+
+    total: float
+    network: float
+    start: float
+
 
 @dataclass(frozen=True)
 class PublicResult:
-    """Tracks as pickled by the public code, (offset, LSE-C, LSE-D, curve) of each, CPU seconds of both programs."""
+    """Tracks as pickled by the public code, (offset, LSE-C, LSE-D, curve) of each, costs of both programs."""
 
     tracks: list[dict[str, object]]
     scores: list[tuple[int, float, float, list[float]]]
-    detect_seconds: float
-    score_seconds: float
+    detecting: Cost
+    scoring: Cost
 
 
 def checkout() -> Path:
@@ -82,6 +118,7 @@ def patched(source: Path, folder: Path, s3fd: Path) -> Path:
     (folder / "detectors/s3fd/weights").mkdir(exist_ok=True)
     shutil.copy(s3fd, folder / "detectors/s3fd/weights/sfd_face.pth")
     (folder / "score_tracks.py").write_text(_SCORE_TRACKS)
+    (folder / "clock.py").write_text(_CLOCK)
     return folder
 
 
@@ -93,19 +130,26 @@ def run_public(code: Path, clip: Path, syncnet: Path, work: Path, threads: int =
     shutil.rmtree(work, ignore_errors=True)
     pipeline = ["run_pipeline.py", "--videofile", str(clip), "--reference", "clip", "--data_dir", str(work)]
     pipeline += ["--min_track", "20"]
-    detect_seconds = _cpu_seconds(pipeline, code, environment)
+    detecting = _cost(pipeline, code, environment)
     out = work / "scores.json"
-    score_seconds = _cpu_seconds(["score_tracks.py", str(work), str(syncnet), str(out)], code, environment)
+    scoring = _cost(["score_tracks.py", str(work), str(syncnet), str(out)], code, environment)
     with open(work / "pywork/clip/tracks.pckl", "rb") as file:
         tracks = pickle.load(file)
-    return PublicResult(tracks, [tuple(row) for row in json.loads(out.read_text())], detect_seconds, score_seconds)
+    return PublicResult(tracks, [tuple(row) for row in json.loads(out.read_text())], detecting, scoring)
 
 
-def _cpu_seconds(command: list[str], folder: Path, environment: dict[str, str]) -> float:
+def _cost(command: list[str], folder: Path, environment: dict[str, str]) -> Cost:
+    clock = folder / "clock.json"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, *command],
+        cwd=folder,
+        env={**environment, "CLOCK": str(clock)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    total = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Cost(total, **json.loads(clock.read_text()))
