@@ -18,7 +18,6 @@ import numpy as np
 import public_lip_sync
 import pytest
 import torch
-from metrics.lip_sync.states import read_state
 from support import make_clip, shared_clip
 from torch import nn
 
@@ -32,6 +31,7 @@ from metrics.lip_sync.s3fd import FaceDetector, S3fdNet
 from metrics.lip_sync.scoring import score_embeddings
 from metrics.lip_sync.shots import find_shots
 from metrics.lip_sync.syncnet import LipSyncNet, SyncNet
+from metrics.networks.states import read_state
 
 pytestmark = pytest.mark.benchmark
 

@@ -12,7 +12,6 @@ import lip_sync_networks
 import numpy as np
 import pytest
 import torch
-from metrics.lip_sync.states import read_state
 from numpy.typing import NDArray
 
 from metrics.errors import UserError
@@ -20,6 +19,7 @@ from metrics.lip_sync import score_crops
 from metrics.lip_sync.s3fd import FaceDetector, S3fdNet
 from metrics.lip_sync.scoring import TooShort
 from metrics.lip_sync.syncnet import LipSyncNet, SyncNet
+from metrics.networks.states import read_state
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.int16]]
 
