@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from mova_eval.baselines.records import Group, Head, Row, Standing
 from mova_eval.baselines.texts import READING, count_text, interval_text, remarks, value_text
+from mova_eval.comparison.wording import card_facts
 from mova_eval.reports.numbers import DIRECTIONS, style_of
 from mova_eval.reports.shell import render
 from mova_eval.reports.whiskers import nice_extent
@@ -32,6 +33,7 @@ def standing_page(standing: Standing) -> str:
         main=_rows(standing.rows, standing.columns),
         strips=[_strip(head, standing.rows) for head in standing.columns if head.direction != "target"],
         groups=[_group(group) for group in standing.context],
+        cards=[{"label": one.label, "path": one.path, "facts": card_facts(one.card)} for one in standing.cards],
         remarks=remarks(standing),
         reading=READING,
         n_published=sum(row.origin != "run" for row in standing.rows),

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from mova_eval.comparison.records import ProtocolCard
+
 Mark = Literal["best", "second", ""]
 
 
@@ -65,6 +67,14 @@ class Group(_Strict):
     link: str = ""
 
 
+class RunCard(_Strict):
+    """The protocol card of one of the runs."""
+
+    label: str
+    path: str
+    card: ProtocolCard
+
+
 class Standing(_Strict):
     """The whole: main table (published rows, then ours) and context."""
 
@@ -72,6 +82,7 @@ class Standing(_Strict):
     protocol: str
     columns: list[Head]
     rows: list[Row]
+    cards: list[RunCard] = Field(default_factory=list)
     context: list[Group] = Field(default_factory=list)
     footnotes: list[str] = Field(default_factory=list)
     sources: list[str] = Field(default_factory=list)

@@ -8,10 +8,11 @@ from pathlib import Path
 from metrics.errors import UserError
 from mova_eval.baselines.columns import Column, columns
 from mova_eval.baselines.loading import published
-from mova_eval.baselines.records import Cell, Group, Head, Mark, Row, Standing
+from mova_eval.baselines.records import Cell, Group, Head, Mark, Row, RunCard, Standing
 from mova_eval.baselines.schema import Published, PublishedRow
 from mova_eval.benchmarks.catalogue import names as benchmark_names
 from mova_eval.benchmarks.catalogue import shipped
+from mova_eval.comparison.cards import card_of
 from mova_eval.records import ScoreSummary
 from mova_eval.runs.loading import Run, load_run
 
@@ -53,6 +54,9 @@ def beside_baselines(
         protocol=", ".join(dict.fromkeys(run.manifest.protocol for run in opened)),
         columns=shown,
         rows=marked([*main, *ours], shown),
+        cards=[
+            RunCard(label=run.manifest.generator.name, path=run.path.as_posix(), card=card_of(run)) for run in opened
+        ],
         context=context,
         footnotes=foot.texts,
         sources=[source.source.short for source in sources if any(row.origin == source.name for row in main)],
@@ -186,21 +190,39 @@ def partly(run: Run) -> str:
 def _why_apart(source: Published, row: PublishedRow, name: str, runs: Sequence[Run]) -> str:
     """Why a published number may not stand beside the runs; empty where it may."""
     benchmark = source.benchmark_of(name)
-    able = [run for run in runs if run.manifest.benchmark.name == benchmark and _has(run, name)]
+    here = [run for run in runs if run.manifest.benchmark.name == benchmark]
     if source.kind == "arena":
         return "votes of people, not a metric"
-    if not [run for run in runs if run.manifest.benchmark.name == benchmark]:
+    if not here:
         return f"measured on {benchmark}, not on {', '.join(dict.fromkeys(r.manifest.benchmark.name for r in runs))}"
     protocols = source.protocols_of(row)
-    fitting = [run for run in able or runs if run.manifest.protocol in protocols]
+    fitting = [run for run in here if run.manifest.protocol in protocols]
     if not fitting:
         return f"another protocol ({source.protocol})" if protocols or source.protocol != "mova" else "another task"
-    if not [run for run in fitting if run.manifest.benchmark.prompt_variant == source.prompt_variant]:
+    return _why_not_the_items(source, benchmark, fitting)
+
+
+def _why_not_the_items(source: Published, benchmark: str, runs: Sequence[Run]) -> str:
+    """Why none of the runs is over the items of a source; empty where one is."""
+    same = [run for run in runs if run.manifest.benchmark.prompt_variant == source.prompt_variant]
+    if not same:
         return f"prompts: {source.prompt_variant} there"
-    partial = [partly(run) for run in fitting if run.manifest.benchmark.name == benchmark]
-    if partial and all(partial):
-        return f"the runs hold only part of the benchmark ({partial[0]})"
-    return ""
+    same = [run for run in same if not _other_content(run)]
+    if not same:
+        return f"the runs were made on another content of {benchmark}"
+    partial = [partly(run) for run in same]
+    return f"the runs hold only part of the benchmark ({partial[0]})" if all(partial) else ""
+
+
+def _other_content(run: Run) -> bool:
+    """Whether a run of a known benchmark was made on other items than the published ones."""
+    ref = run.manifest.benchmark
+    known = (
+        shipped(f"{ref.name}.json").get("content_sha256")
+        if ref.name in benchmark_names() and ref.name != "mini"
+        else None
+    )
+    return known is not None and known != ref.content_sha256
 
 
 def _has(run: Run, name: str) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mova_eval.baselines.records import Cell, Group, Head, Row, Standing
 from mova_eval.comparison.markdown import table
+from mova_eval.comparison.wording import card_facts
 from mova_eval.reports.markdown import escape
 from mova_eval.reports.numbers import ARROWS, DASH, style_of
 
@@ -120,6 +121,7 @@ def markdown(standing: Standing) -> str:
     )
     parts += [f"\\* {escape(remark)}" for remark in remarks(standing)]
     parts += ["\n".join(f"{place}. {escape(text)}" for place, text in enumerate(standing.footnotes, start=1))]
+    parts.append(_md_cards(standing))
     if standing.context:
         parts.append("## Context, not comparable")
         parts += [_md_group(group) for group in standing.context]
@@ -153,6 +155,15 @@ def _md_cell(cell: Cell | None, head: Head) -> str:
     text = {"best": f"**{text}**", "second": f"_{text}_"}.get(cell.mark, text) + ("\\*" if cell.remark else "")
     extra = ", ".join(part for part in (interval_text(cell, head), _of(cell)) if part)
     return f"{text} ({extra})" if extra else text
+
+
+def _md_cards(standing: Standing) -> str:
+    """The runs' protocol cards side by side: everything besides the model that their numbers depend on."""
+    if not standing.cards:
+        return ""
+    facts = [card_facts(one.card) for one in standing.cards]
+    rows = [[escape(field), *(escape(texts[place][1]) for texts in facts)] for place, (field, _) in enumerate(facts[0])]
+    return "## Protocol cards\n\n" + table(["", *(escape(one.label) for one in standing.cards)], rows)
 
 
 def _md_group(group: Group) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from mova_eval.comparison.forest import forest
-from mova_eval.comparison.records import Comparison, ScoreComparison, Shift
-from mova_eval.comparison.wording import LEGEND, counts
+from mova_eval.comparison.records import Comparison, ScoreComparison, Shift, Side
+from mova_eval.comparison.wording import LEGEND, card_facts, counts
 from mova_eval.reports.numbers import (
     ARROWS,
     difference_style,
@@ -111,38 +111,17 @@ def _cell(score: ScoreComparison, shift: Shift | None) -> dict[str, Any] | None:
 def _cards(comparison: Comparison) -> list[tuple[str, str, str]]:
     """What the two runs are, field by field."""
 
-    def told(side: Any) -> list[tuple[str, str]]:
-        card, clips = side.card, side.card.clips
-        settings = ", ".join(f"{name} {value}" for name, value in card.generator.items())
+    def told(side: Side) -> list[tuple[str, str]]:
         return [
             ("Run", side.path),
             ("Model", side.model),
             ("Made", date_of(side.created)),
             ("Commit of the suite", (side.commit or "unknown")[:12]),
-            ("Items", f"{side.n_items} of {', '.join(card.sets)}"),
-            ("Prompts", card.prompt_variant),
-            ("Benchmark content", card.benchmark_sha256[:16]),
-            ("Protocol", card.protocol),
-            ("Clip size", _shares(clips.sizes) if clips else "unknown"),
-            ("Clip length", "{:.2f} to {:.2f} s, median {:.2f} s".format(*_spread(clips)) if clips else "unknown"),
-            ("Frames per second", _shares(clips.fps) if clips else "unknown"),
-            ("Sound", f"{_shares(clips.sample_rates)} Hz, {_shares(clips.channels)} channels" if clips else "unknown"),
-            ("Generator settings", settings or "none stated"),
+            *card_facts(side.card),
         ]
 
     pairs = zip(told(comparison.base), told(comparison.head), strict=True)
     return [(field, base, head) for (field, base), (_, head) in pairs]
-
-
-def _spread(clips: Any) -> tuple[float, float, float]:
-    shortest, median, longest = clips.seconds
-    return shortest, longest, median
-
-
-def _shares(shares: dict[str, float]) -> str:
-    if len(shares) == 1:
-        return next(iter(shares))
-    return ", ".join(f"{value} ({share:.0%})" for value, share in list(shares.items())[:4])
 
 
 def _data(comparison: Comparison, folder: Path, names: Sequence[str], sets: Sequence[str]) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def check_summary(run: Run) -> None:
                 raise UserError(
                     f"{run.paths.summary} does not agree with the journal beside it: {score.name} is {said.value} "
                     f"({said.n_scored} clips) there and {true.value} ({true.n_scored} clips) by the journal; it was "
-                    f"edited: remove it and start the run again with its own command"
+                    f"edited or made by another version: remove it and start the run again with its own command"
                 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mova_eval.comparison.records import CardDifference, Comparison, ItemChange, ScoreComparison
+from mova_eval.comparison.records import CardDifference, Comparison, ItemChange, ProtocolCard, ScoreComparison
 from mova_eval.reports.numbers import difference_style, p_text, signed, signed_interval
 
 LEGEND = (
@@ -93,3 +93,34 @@ def biggest_change(change: ItemChange, comparison: Comparison) -> tuple[ScoreCom
         if best is None or size > best[0]:
             best = (size, score, head - base)
     return None if best is None else (best[1], best[2])
+
+
+def card_facts(card: ProtocolCard) -> list[tuple[str, str]]:
+    """A protocol card as (field, text) pairs, the same fields for every card."""
+    clips = card.clips
+    settings = ", ".join(f"{name} {value}" for name, value in card.generator.items())
+    length = sound = "unknown"
+    if clips is not None:
+        shortest, median, longest = clips.seconds
+        length = f"{median:.2f} s" if longest - shortest < 0.01 else f"{shortest:.2f} to {longest:.2f} s"
+        sound = f"{_shares(clips.sample_rates)} Hz, {_shares(clips.channels)} channels"
+    weights = {name: digest for metric in card.metrics.values() for name, digest in metric["weights"].items()}
+    return [
+        ("Benchmark", card.benchmark),
+        ("Benchmark content (sha256)", card.benchmark_sha256[:16]),
+        ("Prompts", card.prompt_variant),
+        ("Items", f"{card.n_items} of {', '.join(card.sets)}"),
+        ("Protocol", card.protocol),
+        ("Clip size", _shares(clips.sizes) if clips else "unknown"),
+        ("Clip length", length),
+        ("Frames per second", _shares(clips.fps) if clips else "unknown"),
+        ("Sound", sound),
+        ("Generator settings", settings or "none stated"),
+        ("Weights (sha256)", ", ".join(f"{name} {digest[:8]}" for name, digest in weights.items()) or "none"),
+    ]
+
+
+def _shares(shares: dict[str, float]) -> str:
+    if len(shares) == 1:
+        return next(iter(shares))
+    return ", ".join(f"{value} ({share:.0%})" for value, share in list(shares.items())[:4])

@@ -15,7 +15,7 @@ from mova_eval.comparison.resampling import holm
 from mova_eval.comparison.wording import headline
 from mova_eval.gates.records import Check, GateResult, Outcome
 from mova_eval.gates.rules import Condition, GateFile, Rule
-from mova_eval.reports.numbers import Style, difference_style, p_text
+from mova_eval.reports.numbers import difference_style, p_text
 
 Key = tuple[Literal["loss", "coverage"], str]
 
@@ -143,8 +143,8 @@ def _said(
     text = f"{moved} by {style.write(loss)}" if loss > 0 else f"better by {style.write(-loss)}"
     if loss == 0:
         text = "no change"
-    if interval is not None:
-        text += f" [{_span(style, interval)}]"
+    if interval is not None:  # of what the sentence says: of the gain where it speaks of one
+        text += f" [{style.interval(interval if loss >= 0 else (-interval[1], -interval[0]))}]"
     text += f", p {p_text(p)}, {score.n} items"
     floors = floor > tolerance
     limit = style.write(max(tolerance, floor))
@@ -154,10 +154,6 @@ def _said(
     if outcome == "warn":
         return f"{text}: beyond the {kind} of {limit}, but not shown to be"
     return f"{text}; {kind} {limit}"
-
-
-def _span(style: Style, interval: tuple[float, float]) -> str:
-    return style.interval(interval)
 
 
 def _coverage(name: str, seen: Coverage, p: float | None, gate: GateFile) -> Check:

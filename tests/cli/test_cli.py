@@ -29,7 +29,7 @@ def run(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> 
 def test_help_shows_the_whole_shape() -> None:
     done = run("--help")
     assert done.returncode == 0
-    for command in ("score", "report", "metrics", "benchmarks", "doctor"):
+    for command in ("score", "report", "compare", "history", "noise", "agree", "metrics", "benchmarks", "doctor"):
         assert command in done.stdout
     assert "130" in done.stdout  # exit codes are part of the shape
 

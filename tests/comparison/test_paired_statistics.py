@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from trial_metrics import Variety
@@ -228,6 +228,7 @@ def test_the_detectable_difference_is_that_of_the_t_test() -> None:
     assert power == pytest.approx(0.8, abs=0.01)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.integers(2, 400), st.integers(1, 3))
 def test_intervals_are_only_ever_widened(n: int, sets: int) -> None:
     level = widened_level(n, sets)
@@ -235,6 +236,7 @@ def test_intervals_are_only_ever_widened(n: int, sets: int) -> None:
     assert widened_level(10**6, 1) == pytest.approx(0.95, abs=1e-4)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=30))
 def test_swapping_the_runs_turns_the_difference_round(values: list[float]) -> None:
     a, b = np.array(values), np.array(values[::-1]) + 1.0

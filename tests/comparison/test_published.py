@@ -22,6 +22,7 @@ from mova_eval.baselines.records import Cell, Head, Row
 from mova_eval.baselines.standing import marked
 
 ROOT = Path(__file__).resolve().parents[2]
+MYBENCH = "62edbcc05d6a464b516cd2715dd20277de3b69cae887acf7eafb575c55076f0a"
 WHOLE = {"set1": 205, "set2": 295, "set3": 100}
 ALL = published(include_doubtful=True)
 
@@ -164,6 +165,7 @@ def test_doubtful_rows_only_on_request_and_never_in_the_main_table(whole: Path) 
         ({"protocol": "direct"}, "another protocol (mova)"),
         ({"prompt_variant": "clean"}, "prompts: official there"),
         ({"sizes": {"set3": 40}}, "the runs hold only part of the benchmark (40 of the 100 items of set3)"),
+        ({"content_sha256": "0" * 64}, "the runs were made on another content of verse-bench"),
         ({"benchmark": "own"}, "measured on verse-bench, not on own"),
     ],
 )
@@ -180,7 +182,13 @@ def test_runs_made_otherwise_are_not_held_against_the_paper(
 def test_two_benchmarks_of_one_model_share_a_row(tmp_path: Path, whole: Path) -> None:
     sizes = {"multi-speaker": 27}
     other = write_run(
-        tmp_path / "my", {}, counts={"cpcer": [(3.0, 20.0)] * 27}, sizes=sizes, model="My model", benchmark="mybench"
+        tmp_path / "my",
+        {},
+        counts={"cpcer": [(3.0, 20.0)] * 27},
+        sizes=sizes,
+        model="My model",
+        benchmark="mybench",
+        content_sha256=MYBENCH,
     )
     standing = beside_baselines([whole, other])
     assert [row.label for row in standing.rows if row.origin == "run"] == ["My model"]
