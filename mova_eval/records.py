@@ -188,6 +188,8 @@ class RunItem(_Strict):
     category: str | None = None
     language: str | None = None
     prompt: str = ""
+    video_prompt: str = ""
+    audio_prompts: list[str] = Field(default_factory=list)
     speech: list[dict[str, str]] = Field(default_factory=list)
     audio_prompt_listed: bool = False
     """Whether the published list of audio prompts holds anything, be it an empty text: the condition of the

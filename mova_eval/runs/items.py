@@ -103,6 +103,8 @@ def _run_item(item: ItemLike, source: Path | None, sha256: str | None, paths: Ru
         category=item.category,
         language=item.language,
         prompt=item.prompt,
+        video_prompt=request.video_prompt,
+        audio_prompts=list(request.audio_prompts),
         speech=[{"speaker": turn.speaker, "text": turn.text} for turn in request.speech],
         audio_prompt_listed=_audio_prompt_listed(item, request),
         flags=list(item.flags),

@@ -107,7 +107,7 @@ class _Lines(_Warnings):
 
     def _now_and_then(self, what: str, more: str = "") -> None:
         now = time.monotonic()
-        if now - self._said < _LINE_EVERY_SECONDS:
+        if now - self._said < _LINE_EVERY_SECONDS or self._done >= self._total:
             return
         self._said = now
         rate = self._here / max(now - self._begun, 1e-9)
