@@ -10,11 +10,14 @@ from mova_eval.baselines.columns import Column, columns
 from mova_eval.baselines.loading import published
 from mova_eval.baselines.records import Cell, Group, Head, Mark, Row, RunCard, Standing
 from mova_eval.baselines.schema import Published, PublishedRow
+from mova_eval.benchmarks.catalogue import MYBENCH, VERSE_BENCH, shipped
 from mova_eval.benchmarks.catalogue import names as benchmark_names
-from mova_eval.benchmarks.catalogue import shipped
 from mova_eval.comparison.cards import card_of
 from mova_eval.records import ScoreSummary
 from mova_eval.runs.loading import Run, load_run
+
+ON_MYBENCH = frozenset({"cpcer"})
+"""Scores of the published table that were measured on MyBench."""
 
 
 def beside_baselines(
@@ -26,7 +29,8 @@ def beside_baselines(
 ) -> Standing:
     """Put the rows of runs under the published ones.
 
-    Runs of one model on different benchmarks (Verse-Bench and MyBench) share a row, as in the published table.
+    A run on Verse-Bench and one on MyBench of the same model share a row, as in the published table: cpCER comes from
+    MyBench, everything else from Verse-Bench.
     baselines: whether published rows are shown at all. include_doubtful: also sources that contradict themselves or
     others, and those of other benchmarks. where: another folder of published results.
 
@@ -106,40 +110,55 @@ def _head_of(score: ScoreSummary) -> Head:
 
 
 def _our_rows(runs: Sequence[Run], foot: _Footnotes) -> list[Row]:
-    """One row per model and protocol; a second run of the same model on the same benchmark has a row of its own."""
-    rows: list[Row] = []
-    taken: dict[tuple[str, str, str], int] = {}
-    for run in runs:
-        model, protocol = run.manifest.generator.name, run.manifest.protocol
+    """One row per run; a run on MyBench adds its cpCER to the row of the same model on Verse-Bench."""
+    partners = _partners(runs)
+    rows = []
+    for place, run in enumerate(runs):
+        if place in partners.values():
+            continue
+        model = run.manifest.generator.name
         cells = {s.name: cell for s in run.summary.scores if (cell := _our_cell(s, run)) is not None}
-        benchmark = run.manifest.benchmark.name
-        place = next((i for (m, p, b), i in taken.items() if (m, p) == (model, protocol) and b != benchmark), None)
         notes = [foot(text) for text in _about(run)]
-        if place is not None and not set(rows[place].cells) & set(cells):
-            old = rows[place]
-            rows[place] = old.model_copy(
-                update={"cells": {**old.cells, **cells}, "footnotes": sorted({*old.footnotes, *notes})}
+        if place in partners:
+            other = runs[partners[place]]
+            added = {
+                s.name: cell for s in other.summary.scores if s.name in ON_MYBENCH and (cell := _our_cell(s, other))
+            }
+            cells |= added
+            names = ", ".join(added) or "nothing"
+            notes += [foot(text) for text in _about(other)]
+            notes.append(foot(f"{model}: {names} from {other.path.as_posix()} ({other.summary.benchmark.title})"))
+        rows.append(
+            Row(
+                label=model,
+                model=model,
+                origin="run",
+                status="ours",
+                protocol=run.manifest.protocol,
+                cells=cells,
+                footnotes=sorted(set(notes)),
+                path=run.path.as_posix(),
+                date=run.manifest.created,
             )
-        else:
-            place = len(rows)
-            rows.append(
-                Row(
-                    label=model,
-                    model=model,
-                    origin="run",
-                    status="ours",
-                    protocol=protocol,
-                    cells=cells,
-                    footnotes=notes,
-                    path=run.path.as_posix(),
-                    date=run.manifest.created,
-                )
-            )
-        taken[(model, protocol, benchmark)] = place
-    return _told_apart(rows, runs)
+        )
+    return _told_apart(rows)
 
 
-def _told_apart(rows: list[Row], runs: Sequence[Run]) -> list[Row]:
+def _partners(runs: Sequence[Run]) -> dict[int, int]:
+    """Place of a run on Verse-Bench -> place of the run on MyBench that shares its row, where there is one of each."""
+    groups: dict[tuple[str, str], dict[str, list[int]]] = {}
+    for place, run in enumerate(runs):
+        m = run.manifest
+        groups.setdefault((m.generator.name, m.protocol), {}).setdefault(m.benchmark.name, []).append(place)
+    found = {}
+    for group in groups.values():
+        ours, theirs = group.get(VERSE_BENCH, []), group.get(MYBENCH, [])
+        if len(ours) == len(theirs) == 1:
+            found[ours[0]] = theirs[0]
+    return found
+
+
+def _told_apart(rows: list[Row]) -> list[Row]:
     """Rows that would read alike get the name of their run."""
     labels = [row.label for row in rows]
     return [

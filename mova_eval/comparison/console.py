@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -9,10 +11,10 @@ from rich.text import Text
 from mova_eval.comparison.records import Comparison, ScoreComparison
 from mova_eval.comparison.wording import headline, sentence_of_differences
 from mova_eval.gates.records import GateResult, Outcome
-from mova_eval.reports.numbers import ARROWS, difference_style, p_text, signed, signed_interval, style_of
+from mova_eval.reports.numbers import ARROWS, difference_style, p_text, signed, style_of
 
 STYLES = {"worse": "bold red", "better": "bold green", "changed": "bold yellow"}
-SHORT = {"no difference shown": "not shown", "not compared": "not compared"}
+SHORT = {"no difference shown": "–", "not compared": "missing"}
 
 
 def comparison_table(comparison: Comparison) -> Table:
@@ -28,15 +30,14 @@ def comparison_table(comparison: Comparison) -> Table:
         caption_style="dim",
         caption_justify="left",
     )
-    table.add_column("score", no_wrap=True)
-    table.add_column("", no_wrap=True)
+    table.add_column("score", overflow="fold")
     for name in ("base", "head"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("head - base", justify="right", no_wrap=True)
     table.add_column("p", justify="right", no_wrap=True)
     table.add_column("finds", justify="right", no_wrap=True)
     table.add_column("n", justify="right", no_wrap=True)
-    table.add_column("verdict", overflow="fold")
+    table.add_column("verdict", overflow="fold", min_width=7)
     for score in comparison.scores:
         table.add_row(*_row(score))
     return table
@@ -46,11 +47,12 @@ def _row(score: ScoreComparison) -> list[Text]:
     style, shift = style_of(score), difference_style(score)
     moved = Text(signed(shift, score.difference), style="bold")
     if score.interval is not None:
-        moved.append(f"\n{signed_interval(shift, score.interval)}".replace(" pp", ""), style="dim not bold")
+        bare = replace(shift, suffix="")
+        low, high = (signed(bare, end) for end in score.interval)
+        moved.append(f"\n[{low}, {high}]", style="dim not bold")
     lost = f"\nlost {score.coverage.only_base}" if score.coverage.only_base else ""
     return [
-        Text(score.name),
-        Text(ARROWS[score.direction]),
+        Text(f"{score.name} {ARROWS[score.direction]}"),
         Text(style.write(score.base)),
         Text(style.write(score.head)),
         moved,
@@ -64,7 +66,7 @@ def _row(score: ScoreComparison) -> list[Text]:
 def _caption(comparison: Comparison) -> str:
     parts = [
         "head - base with its 95% interval; p: permutation test, Holm-corrected; finds: the smallest true difference"
-        " found with power 0.8; n: items scored in both runs",
+        " found with power 0.8; n: items scored in both runs; –: no difference shown",
     ]
     differing = sentence_of_differences(comparison)
     if differing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,7 @@ def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProce
 def test_compare_shows_a_table_and_writes_three_files(tmp_path: Path, pair: tuple[Path, Path]) -> None:
     done = run("compare", *pair, "--out", tmp_path, "--resamples", "2000")
     assert done.returncode == 0, done.stderr
-    assert "worse" in done.stdout
+    assert re.search(r"lse_d ↓ .* worse", done.stdout)
     assert max(len(line) for line in done.stdout.splitlines() if not line.startswith("comparison:")) <= 80
     assert {path.name for path in tmp_path.iterdir()} == {"compare.md", "compare.html", "compare.json"}
 

@@ -193,6 +193,8 @@ def test_two_benchmarks_of_one_model_share_a_row(tmp_path: Path, whole: Path) ->
     standing = beside_baselines([whole, other])
     assert [row.label for row in standing.rows if row.origin == "run"] == ["My model"]
     assert standing.rows[-1].cells["cpcer"].value == pytest.approx(0.15)
+    assert standing.rows[-1].cells["dnsmos_p808"].n == 100  # Verse-Bench's, not MyBench's
+    assert any("cpcer from" in text for text in standing.footnotes)
     paper = next(row for row in standing.rows if row.label == "MOVA-360p")
     assert "internal speech model" in paper.cells["cpcer"].remark
     again = beside_baselines([whole, whole])
