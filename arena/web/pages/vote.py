@@ -100,14 +100,15 @@ def _note_change(site: Site, seen: Seen) -> None:
 def _compare(site: Site, seen: Seen, t: Texts) -> None:
     campaign, voter, shown, done = seen.campaign, seen.voter, seen.shown, seen.done
     layout.heading(t("vote.title"), t, note=_progress(campaign, done, shown, t))
-    _flash(t)
+    practice = ""
+    if isinstance(shown, BattleView) and shown.practice:
+        count = t("vote.practice", n=done.practice + 1, total=campaign.config.practice)
+        practice = f"**{count}** {t('vote.practice_how')}"
+    _flash(t, practice)
     if isinstance(shown, Nothing):
         _nothing(campaign, shown, done, t)
         return
-    if shown.practice:
-        count = t("vote.practice", n=done.practice + 1, total=campaign.config.practice)
-        st.info(f"**{count}** {t('vote.practice_how')}")
-    elif done.total and done.total % PAUSE_EVERY == 0:
+    if not practice and done.total and done.total % PAUSE_EVERY == 0:
         st.info(t("vote.pause_hint", n=done.total), icon=":material/self_improvement:")
     for warning in shown.warnings:
         if warning in {"flashing", "disturbing"}:
@@ -280,14 +281,17 @@ def _leave(kind: str, key: str) -> None:
     st.rerun()
 
 
-def _flash(t: Texts) -> None:
-    """What happened to the last action, once."""
+def _flash(t: Texts, more: str = "") -> None:
+    """What happened to the last action, once; in one box with `more`, so that the clips stay in sight."""
     said = st.session_state.pop("flash", None)
     if said is None:
+        if more:
+            st.info(more)
         return
     kind, key, values = said
     show = {"success": st.success, "info": st.info, "warning": st.warning}[kind]
-    show(t(key, **{name: visit.plain(value) for name, value in values.items()}))
+    text = t(key, **{name: visit.plain(value) for name, value in values.items()})
+    show(f"{text} {more}".strip())
 
 
 def _nothing(campaign: CampaignView, nothing: Nothing, done: visitors.Activity, t: Texts) -> None:
