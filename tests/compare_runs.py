@@ -61,6 +61,7 @@ def write_run(
     created: str = "2026-02-10T14:03:11+00:00",
     commit: str | None = "a" * 40,
     settings: Mapping[str, Any] | None = None,
+    maker: Mapping[str, Any] | None = None,
     clips: Mapping[str, str] | None = None,
     drop_records: int = 0,
     weights: Mapping[str, Mapping[str, str]] | None = None,
@@ -71,6 +72,7 @@ def write_run(
 ) -> Path:
     """Write a run directory and return it.
 
+    maker: more about what made the clips (seed, frames, caveats).
     values: score -> one value per item, None where it is not applicable. counts: the same for error rates. features:
     metric -> per item an array "p", or arrays by name. clips: item -> path relative to the run. drop_records: records left out at the
     end, so that the run is unfinished.
@@ -119,7 +121,7 @@ def write_run(
             name=benchmark, version="1", title="Verse-Bench" if benchmark == "verse-bench" else benchmark,
             content_sha256=content_sha256, prompt_variant=prompt_variant, sets=list(sizes), n_items=len(items), limit=limit,
         ),
-        generator=GeneratorRef(kind="folder", name=model, settings=dict(settings or {})),
+        generator=GeneratorRef(kind="folder", name=model, settings=dict(settings or {}), **(maker or {})),
         protocol=protocol, metrics=refs, device="cpu", machine={"cores": "2"}, versions={"numpy": "2"}, commit=commit,
         command=["mova-eval", "score"],
     )  # fmt: skip

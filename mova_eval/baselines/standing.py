@@ -184,7 +184,7 @@ def _our_cell(score: ScoreSummary, run: Run) -> Cell | None:
 
 def _about(run: Run) -> list[str]:
     """What a reader must know of a run's row."""
-    said = []
+    said = [f"{run.manifest.generator.name}: {caveat}" for caveat in run.manifest.generator.caveats]
     partial = partly(run)
     if partial:
         said.append(f"{run.manifest.generator.name}: {partial}")

@@ -22,10 +22,7 @@ from mova_eval.runs.paths import canonical_json, write_atomically
 CARD_FILE = "card.json"
 READ_CLIPS = 48
 """Clips opened to learn what the clips of a run are like."""
-_SUBJECT = (
-    "model", "name", "checkpoint", "path", "folder", "dir", "url", "host", "revision", "commit", "command", "seed",
-    "device", "key", "weights", "version",
-)  # fmt: skip
+_SUBJECT = ("model", "checkpoint", "path", "folder", "url", "revision", "commit", "command", "seed", "device")
 """Words in the name of a generator's setting that say what was generated with, which is what one compares."""
 _COMMON_SHARE = 0.05
 """Formats of fewer clips than this do not count as a difference."""
@@ -34,6 +31,7 @@ _COMMON_SHARE = 0.05
 def card_of(run: Run) -> ProtocolCard:
     """The card of a run. What its clips are like is read once and kept in `card.json` of the run directory."""
     manifest = run.manifest
+    clips = clip_format(run)
     return ProtocolCard(
         benchmark=manifest.benchmark.name,
         benchmark_sha256=manifest.benchmark.content_sha256,
@@ -41,17 +39,23 @@ def card_of(run: Run) -> ProtocolCard:
         sets=manifest.benchmark.sets,
         n_items=manifest.benchmark.n_items,
         protocol=manifest.protocol,
-        generator=_generator(manifest),
+        generator=_generator(manifest, planned=clips is None),
+        seed=manifest.generator.seed,
         metrics={
             ref.name: {"version": ref.version, **_flat(ref.parameters), "weights": ref.weights, "origin": ref.origin}
             for ref in manifest.metrics
         },
-        clips=_clip_format(run),
+        clips=clips,
     )
 
 
-def _generator(manifest: Manifest) -> dict[str, Any]:
-    settings = _flat(manifest.generator.settings)
+def _generator(manifest: Manifest, *, planned: bool) -> dict[str, Any]:
+    """Settings of the generator besides the model; planned: also the planned format, where no clip can be read."""
+    made = manifest.generator
+    settings = _flat(made.settings)
+    if planned:
+        wanted = {"seconds": made.seconds, "frames": made.frames, "fps": made.fps}
+        settings |= {name: value for name, value in wanted.items() if value is not None}
     return {name: value for name, value in settings.items() if not any(word in name.lower() for word in _SUBJECT)}
 
 
@@ -65,7 +69,7 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _clip_format(run: Run) -> ClipFormat | None:
+def clip_format(run: Run) -> ClipFormat | None:
     """What the clips are like, from `card.json` if that was made from these clips, else from the files."""
     clips = [item for item in run.items if item.clip is not None]
     key = hashlib.sha256("\n".join(f"{item.item} {item.sha256}" for item in clips).encode()).hexdigest()
@@ -149,6 +153,9 @@ def _plain(base: ProtocolCard, head: ProtocolCard) -> Iterator[CardDifference]:
             yield CardDifference(field=title, base=_short(a), head=_short(b))
     if base.sets != head.sets:
         yield CardDifference(field="sets", base=", ".join(base.sets), head=", ".join(head.sets), matters=False)
+    if base.seed != head.seed:
+        seeds = ["not stated" if card.seed is None else str(card.seed) for card in (base, head)]
+        yield CardDifference(field="generation seed", base=seeds[0], head=seeds[1], matters=False)
     if base.n_items != head.n_items:
         yield CardDifference(field="items", base=str(base.n_items), head=str(head.n_items), matters=False)
 

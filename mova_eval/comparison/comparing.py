@@ -274,6 +274,7 @@ def _side(side: ReadRun, card: object) -> Side:
 def _notes(a: ReadRun, b: ReadRun, common: Sequence[str], metrics: Sequence[str] | None) -> list[str]:
     notes = []
     for side, other, name in ((a, b, "base"), (b, a, "head")):
+        notes += [f"{name}: {caveat}" for caveat in side.run.manifest.generator.caveats]
         if side.n_missing:
             notes.append(f"{name} is unfinished: {side.n_missing} measurements are missing")
         extra = len(side.items) - len(common)

@@ -41,6 +41,8 @@ class ProtocolCard(_Strict):
     protocol: str
     generator: dict[str, Any]
     """Settings of the generator that are not the model itself, flattened ("sampling.steps")."""
+    seed: int | None = None
+    """Of the generation, where it is known."""
     metrics: dict[str, dict[str, Any]]
     """Metric -> version, parameters, weights' sha256."""
     clips: ClipFormat | None = None

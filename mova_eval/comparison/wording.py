@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from mova_eval.comparison.records import CardDifference, Comparison, ItemChange, ProtocolCard, ScoreComparison
+from mova_eval.comparison.records import (
+    CardDifference,
+    ClipFormat,
+    Comparison,
+    ItemChange,
+    ProtocolCard,
+    ScoreComparison,
+)
 from mova_eval.reports.numbers import difference_style, p_text, signed, signed_interval
 
 LEGEND = (
@@ -99,11 +106,7 @@ def card_facts(card: ProtocolCard) -> list[tuple[str, str]]:
     """A protocol card as (field, text) pairs, the same fields for every card."""
     clips = card.clips
     settings = ", ".join(f"{name} {value}" for name, value in card.generator.items())
-    length = sound = "unknown"
-    if clips is not None:
-        shortest, median, longest = clips.seconds
-        length = f"{median:.2f} s" if longest - shortest < 0.01 else f"{shortest:.2f} to {longest:.2f} s"
-        sound = f"{_shares(clips.sample_rates)} Hz, {_shares(clips.channels)} channels"
+    size, length, rate, sound = clip_texts(clips)
     weights = {name: digest for metric in card.metrics.values() for name, digest in metric["weights"].items()}
     return [
         ("Benchmark", card.benchmark),
@@ -111,13 +114,24 @@ def card_facts(card: ProtocolCard) -> list[tuple[str, str]]:
         ("Prompts", card.prompt_variant),
         ("Items", f"{card.n_items} of {', '.join(card.sets)}"),
         ("Protocol", card.protocol),
-        ("Clip size", _shares(clips.sizes) if clips else "unknown"),
+        ("Clip size", size),
         ("Clip length", length),
-        ("Frames per second", _shares(clips.fps) if clips else "unknown"),
+        ("Frames per second", rate),
         ("Sound", sound),
         ("Generator settings", settings or "none stated"),
+        ("Generation seed", "not stated" if card.seed is None else str(card.seed)),
         ("Weights (sha256)", ", ".join(f"{name} {digest[:8]}" for name, digest in weights.items()) or "none"),
     ]
+
+
+def clip_texts(clips: ClipFormat | None) -> tuple[str, str, str, str]:
+    """Size, length, frame rate and sound of a run's clips, "unknown" where no clip could be read."""
+    if clips is None:
+        return "unknown", "unknown", "unknown", "unknown"
+    shortest, median, longest = clips.seconds
+    length = f"{median:.2f} s" if longest - shortest < 0.01 else f"{shortest:.2f} to {longest:.2f} s"
+    sound = f"{_shares(clips.sample_rates)} Hz, {_shares(clips.channels)} channels"
+    return _shares(clips.sizes), length, _shares(clips.fps), sound
 
 
 def _shares(shares: dict[str, float]) -> str:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mova_eval.records import Manifest, Record, RunItem, Summary, Timing
+
+if TYPE_CHECKING:
+    from mova_eval.comparison.records import ClipFormat
 
 Pair = tuple[str, str]
 """(item id, metric name)"""
@@ -17,7 +21,8 @@ class RunFiles:
     """A run as it lies on disk.
 
     records, timings: the newest of each (item, metric). stale: summary.json was made from another journal than the one
-    that lies there now, so tables and clips of a report may disagree.
+    that lies there now, so tables and clips of a report may disagree. clips: size, length and rate of the clips, read
+    off some of them; None where none can be read.
     """
 
     directory: Path
@@ -27,6 +32,7 @@ class RunFiles:
     timings: Mapping[Pair, Timing]
     summary: Summary
     stale: bool = False
+    clips: ClipFormat | None = None
 
     @property
     def n_expected(self) -> int:
@@ -39,6 +45,7 @@ def read_run(run_dir: str | Path) -> RunFiles:
 
     Raises UserError when it is not a run directory, or when a file of it is damaged.
     """
+    from mova_eval.comparison.cards import clip_format
     from mova_eval.runs import load_run, summarise_run
     from mova_eval.runs.journal import journal_sha256
 
@@ -52,5 +59,6 @@ def read_run(run_dir: str | Path) -> RunFiles:
         records={(record.item, record.metric): record for record in run.records},
         timings={(timing.item, timing.metric): timing for timing in run.timings},
         summary=summary,
+        clips=clip_format(run),
         stale=journal.exists() and journal_sha256(journal) != summary.journal_sha256,
     )

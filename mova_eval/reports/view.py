@@ -167,11 +167,22 @@ def facts(run: RunFiles) -> list[tuple[str, str]]:
         ("Prompts", m.benchmark.prompt_variant),
         ("Clips", f"{m.generator.name} ({m.generator.kind})"),
         *generation_facts(run),
+        *clip_facts(run),
         ("Protocol", m.protocol),
         ("Date", date_of(m.created)),
         ("Coverage", coverage_line(seen)),
         ("Made with", ", ".join(made_with(run)) or "no network weights"),
     ]
+
+
+def clip_facts(run: RunFiles) -> list[tuple[str, str]]:
+    """What the clips are like, as (label, text) pairs; nothing where none can be read."""
+    if run.clips is None:
+        return []
+    from mova_eval.comparison.wording import clip_texts
+
+    size, length, rate, sound = clip_texts(run.clips)
+    return [("Clip format", f"{size}, {length}, {rate} frames per second, sound {sound}")]
 
 
 def generation_facts(run: RunFiles) -> list[tuple[str, str]]:

@@ -225,6 +225,21 @@ def test_clip_length_and_size_are_part_of_the_card(tmp_path: Path) -> None:
     assert kept["format"]["read"] == 3
 
 
+def test_a_planned_length_stands_in_for_clips_that_cannot_be_read(tmp_path: Path) -> None:
+    short, long = (
+        write_run(tmp_path / f"{n}", typical(1), maker={"frames": n, "fps": 24.0, "seed": n}) for n in (97, 193)
+    )
+    with pytest.raises(UserError, match="generator frames: 97 in base, 193 in head"):
+        compare(short, long)
+
+
+def test_another_seed_is_worth_knowing_and_caveats_are_told(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    maker = {"seed": 7, "caveats": ["the weights are random: the clips are noise"]}
+    found = compare(pair[0], write_run(tmp_path / "noise", typical(3), maker=maker), **FEW)
+    assert [(d.field, d.head, d.matters) for d in found.card_differences] == [("generation seed", "7", False)]
+    assert "head: the weights are random: the clips are noise" in found.notes
+
+
 def test_written_files_say_the_same(tmp_path: Path, pair: tuple[Path, Path]) -> None:
     found = compare(*pair, **FEW)
     paths = {path.suffix: path for path in write_comparison(found, tmp_path)}
