@@ -82,7 +82,7 @@ class Denoiser:
         first, total = 0, len(self.schedule)
         if kept is not None:
             first, latents = kept[0], Latents(*(part.to(latents.video.device) for part in kept[1]))
-        self._groups = self._grouped(len(latents.video))
+        self.start(len(latents.video))
         start = time.perf_counter()
         self.hooks.tell("denoise", first, total, 0.0, first)
         for step in range(first, total):
@@ -100,6 +100,10 @@ class Denoiser:
                 self.store.save(step + 1, latents)
             self.hooks.tell("denoise", step + 1, total, time.perf_counter() - start, first)
         return latents
+
+    def start(self, batch: int) -> None:
+        """Prepare for steps of a batch of clips; `run` does it by itself."""
+        self._groups = self._grouped(batch)
 
     def step(self, step: int, latents: Latents) -> Latents:
         """One Euler step of both modalities, each from its own noise level to the next."""
