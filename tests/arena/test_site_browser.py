@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,14 @@ from site_support import MODELS, SiteFolder, make_site
 pytestmark = pytest.mark.slow
 
 HOSTILE = "A bar <script>document.title='owned'</script> moves. ![x](http://evil.example/x.png) {{7*7}} $x$"
+
+
+GLYPHS = """() => new Set(["投", "票", "\\uffff"].map(c => {
+  const canvas = document.createElement("canvas"), pen = canvas.getContext("2d");
+  pen.font = "40px " + getComputedStyle(document.querySelector("h1")).fontFamily;
+  pen.fillText(c, 10, 60);
+  return canvas.toDataURL();
+})).size"""
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +141,45 @@ def test_only_real_watching_opens_the_answers(person: Visitor) -> None:
     page.wait_for_timeout(400)
     assert page.locator(".arena").get_attribute("data-builds") == builds
     assert right.evaluate("v => v.currentTime > 0.3 || v.ended")  # was not interrupted
+
+
+def test_both_in_sync_with_one_of_them_to_be_heard(person: Visitor) -> None:
+    person.agree()
+    person.watch_both()
+    page = person.page
+    page.get_by_role("button", name="Play both in sync").click()
+    page.wait_for_timeout(600)
+    look = "v => [v.paused, v.muted, v.currentTime]"
+    left, right = (page.locator(f"[data-side={side}] video").evaluate(look) for side in ("left", "right"))
+    assert (left[0], right[0]) == (False, False)
+    assert (left[1], right[1]) == (False, True)
+    assert abs(left[2] - right[2]) < 0.3
+    page.get_by_role("button", name="Sound from: Left").click()
+    assert page.locator("[data-side=right] video").evaluate("v => !v.muted")
+    page.wait_for_timeout(2500)  # it loops, and nothing of it is counted or sent
+    assert not page.locator("[data-side=left] video").evaluate("v => v.paused")
+    page.get_by_role("button", name="Stop both").click()
+    assert page.locator("[data-side=left] video").evaluate("v => v.paused && !v.muted")
+
+
+def test_a_page_of_another_site_gets_no_websocket(site: SiteFolder) -> None:
+    def shake(origin: str) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=20)
+        headers = {
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Protocol": "streamlit",
+            "Origin": origin,
+        }
+        connection.request("GET", "/_stcore/stream", headers=headers)
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    assert shake(site.url) == 101
+    assert shake("https://evil.example") == 403
 
 
 def test_muted_playback_does_not_count(person: Visitor, site: SiteFolder) -> None:
@@ -271,6 +319,7 @@ def test_a_telephone(browser: Any, site: SiteFolder) -> None:
             assert box["height"] >= 44
             assert box["y"] + box["height"] <= 844  # the bar is in sight
         assert page.locator("[data-side=left] .name").inner_text() == "第一个"
+        assert page.evaluate(GLYPHS) == 3  # two characters and the sign of a missing one look different
         assert rows(site, "SELECT device, ui_language FROM voters ORDER BY id DESC LIMIT 1") == [("mobile", "zh")]
     finally:
         made.context.close()
@@ -288,6 +337,9 @@ def test_names_roles_and_focus(person: Visitor) -> None:
     )
     assert nameless == []
     assert page.evaluate("() => document.querySelectorAll('h1').length") == 1
+    page.set_viewport_size({"width": 640, "height": 450})  # what a window of 1280 x 900 shows at 200 % zoom
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.set_viewport_size({"width": 1280, "height": 900})
     focused = "() => { let e = document.activeElement; while (e.shadowRoot && e.shadowRoot.activeElement) e = e.shadowRoot.activeElement; return e.className }"
     assert page.evaluate(focused) == "play"  # a new pair begins at the left play button
     ring = page.locator("[data-side=left] .play").evaluate(
