@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arena.clock import Clock, SystemClock
-from arena.config import ArenaConfig
+from arena.config import ArenaConfig, CampaignConfig
 from arena.db.engine import Database
 from arena.db.migrate import check_revision, is_fast_file, upgrade
 from arena.errors import ArenaError
@@ -35,6 +35,8 @@ class Arena:
     background: bool = False
     simulated: bool = False
     pools: Pools = field(init=False)
+    configurations: dict[tuple[int, int], CampaignConfig] = field(default_factory=dict)
+    """(campaign, version) -> its configuration; a version never changes."""
 
     def __post_init__(self) -> None:
         from arena.service.pool import Pools

@@ -77,9 +77,19 @@ class Database:
 
         Raises DatabaseUnavailable when the database is gone.
         """
+        with self._said_plainly(), Session(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """As `read`, with a bare connection: for what every visit asks."""
+        with self._said_plainly(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _said_plainly(self) -> Iterator[None]:
         try:
-            with Session(self.engine) as session:
-                yield session
+            yield
         except DBAPIError as error:
             if is_transient(error):
                 raise DatabaseUnavailable(f"the database {self.describe()} does not answer: {_said(error)}") from error
@@ -91,10 +101,17 @@ class Database:
         The unit may run again after an error that means "try again", so it must read what it needs itself. Raises
         DatabaseUnavailable when that did not help; other errors of the database pass through, rolled back.
         """
+        return self._attempts(lambda: self._once(unit))
+
+    def transact(self, unit: Callable[[Connection], T]) -> T:
+        """As `write`, with a bare connection: a third of the cost, for the units that every vote needs."""
+        return self._attempts(lambda: self._once_bare(unit))
+
+    def _attempts(self, once: Callable[[], T]) -> T:
         give_up_ms = self.clock.monotonic_ms() + PATIENCE_MS
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._once(unit)
+                return once()
             except DBAPIError as error:
                 if not is_transient(error):
                     raise
@@ -108,6 +125,10 @@ class Database:
     def _once(self, unit: Callable[[Session], T]) -> T:
         with self._one_writer(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             return unit(session)
+
+    def _once_bare(self, unit: Callable[[Connection], T]) -> T:
+        with self._one_writer(), self._writer.connect() as connection, connection.begin():
+            return unit(connection)
 
     @contextmanager
     def _one_writer(self) -> Iterator[None]:

@@ -7,13 +7,15 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.orm import Session
 
 from arena.context import Arena
 from arena.db.tables_votes import AuditEntry
+from arena.db.types import core_table
 
 START = "0" * 64
+_log = core_table(AuditEntry)
 _ADVISORY_LOCK = 0x41524E41
 
 
@@ -42,20 +44,21 @@ def canonical(value: object) -> str:
 
 
 def append(
-    session: Session,
+    session: Session | Connection,
     at_ms: int,
     actor: str,
     action: str,
     target: tuple[str, object],
     detail: dict[str, Any] | None = None,
 ) -> None:
-    """Add an entry inside the caller's unit of work.
+    """Add an entry inside the caller's unit of work (a session, or a bare connection).
 
     actor: "system", "voter", or the hash of an administrator. target: (kind of thing, its id).
     """
-    if session.get_bind().dialect.name == "postgresql":
+    dialect = session.dialect if isinstance(session, Connection) else session.get_bind().dialect
+    if dialect.name == "postgresql":
         session.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
-    last = session.execute(select(AuditEntry.hash).order_by(AuditEntry.id.desc()).limit(1)).scalar()
+    last = session.execute(select(_log.c.hash).order_by(_log.c.id.desc()).limit(1)).scalar()
     row = {
         "at_ms": at_ms,
         "actor": actor,
@@ -65,7 +68,7 @@ def append(
         "detail": detail or {},
     }
     previous = last or START
-    session.execute(insert(AuditEntry).values(**row, prev_hash=previous, hash=_link(previous, row)))
+    session.execute(insert(_log).values(**row, prev_hash=previous, hash=_link(previous, row)))
 
 
 def _link(previous: str, row: dict[str, Any]) -> str:

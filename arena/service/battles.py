@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+import os
+from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from arena.clock import MINUTE_MS
 from arena.context import Arena
-from arena.db.tables import Campaign, Clip, Item, Voter
+from arena.db.tables import Clip, Item
 from arena.db.tables_votes import Battle
 from arena.db.types import core_table
 from arena.service import audit
-from arena.service.campaigns import find, view_of
-from arena.service.choosing import Chosen, Visit, choose
-from arena.service.types import BattleView, CampaignView, MediaFile, MediaRefused, Nothing, SkipReason
+from arena.service.choosing import Chosen, choose
+from arena.service.types import BattleView, MediaFile, MediaRefused, Nothing, SkipReason
+from arena.service.visits import Visit, visit
 from arena.tokens import new_token, well_formed
 
 MEDIA_GRACE_MS = 10 * MINUTE_MS
 DISTURBING_LIMIT = 3
 _RESELECT = 5
-_battles, _clips = core_table(Battle), core_table(Clip)
-
-
-class _Lost(Exception):
-    """Another tab of the voter opened a battle first, or used the same cell."""
+_battles, _clips, _items = core_table(Battle), core_table(Clip), core_table(Item)
 
 
 def current_battle(arena: Arena, voter_id: int, campaign: str) -> BattleView | Nothing:
@@ -40,7 +37,7 @@ def current_battle(arena: Arena, voter_id: int, campaign: str) -> BattleView | N
         return shown
     for _ in range(_RESELECT):
         try:
-            found, chosen = arena.database.write(lambda session: _serve(arena, session, voter_id, campaign))
+            found, chosen = arena.database.transact(lambda connection: _serve(arena, connection, voter_id, campaign))
         except IntegrityError:  # another tab won: show its battle; or another process used the cell: choose again
             shown = _open_battle(arena, voter_id, campaign)
             if shown is not None:
@@ -53,55 +50,47 @@ def current_battle(arena: Arena, voter_id: int, campaign: str) -> BattleView | N
 
 
 def _open_battle(arena: Arena, voter_id: int, campaign: str) -> BattleView | None:
-    with arena.database.read() as session:
-        row = find(session, campaign)
-        if row.status != "open":
+    with arena.database.look() as connection:
+        here = visit(arena, connection, voter_id, campaign)
+        battle = here.battle
+        if battle is None or here.status != "open" or here.state == "blocked" or battle.expires_ms <= here.now:
             return None
-        battle = _open_row(session, row.id, voter_id)
-        if battle is None or battle.expires_ms <= arena.clock.now_ms():
+        files = _files(connection, battle.clip_left_id, battle.clip_right_id)
+        if not all(_servable(arena, file) for file in files.values()):
             return None
-        if session.scalar(select(Voter.state).where(Voter.id == voter_id)) == "blocked":
-            return None
-        if _missing_clips(arena, session, battle):
-            return None
-        return _view(session, battle, view_of(row))
+        return _view(connection, battle._mapping, here, files)
 
 
-def _open_row(session: Session, campaign_id: int, voter_id: int) -> Battle | None:
-    return session.scalars(
-        select(Battle).where(Battle.campaign_id == campaign_id, Battle.voter_id == voter_id, Battle.status == "served")
-    ).one_or_none()
-
-
-def _serve(arena: Arena, session: Session, voter_id: int, campaign: str) -> tuple[BattleView | Nothing, Chosen | None]:
-    row = find(session, campaign)
-    view, now = view_of(row), arena.clock.now_ms()
-    if row.status != "open":
-        return Nothing(cast(Literal["draft", "paused", "closed"], row.status)), None
-    voter = session.get_one(Voter, voter_id)
-    if voter.state == "blocked":
+def _serve(
+    arena: Arena, connection: Connection, voter_id: int, campaign: str
+) -> tuple[BattleView | Nothing, Chosen | None]:
+    here = visit(arena, connection, voter_id, campaign)
+    if here.status != "open":
+        return Nothing(here.status), None
+    if here.state == "blocked":
         return Nothing("blocked"), None
-    battle = _open_row(session, row.id, voter_id)
+    battle = here.battle
     if battle is not None:
-        missing = _missing_clips(arena, session, battle)
-        if battle.expires_ms > now and not missing:
-            return _view(session, battle, view), None  # another tab was faster
-        _end(session, battle, "void" if missing else "expired", now)
+        files = _files(connection, battle.clip_left_id, battle.clip_right_id)
+        missing = [clip for clip, file in files.items() if not _servable(arena, file)]
+        if battle.expires_ms > here.now and not missing:
+            return _view(connection, battle._mapping, here, files), None  # another tab was faster
+        _end(connection, battle.token, battle.served_ms, "void" if missing else "expired", here.now)
         _note_end(arena, battle)
         for clip in missing:
-            _mark_missing(arena, session, clip, now)
-    chosen = choose(arena, session, Visit(view, voter, now), clip_is_there=lambda clip: _checked(arena, session, clip))
+            _mark_missing(arena, connection, clip, here.now)
+    known: Files = {}
+    chosen = choose(arena, connection, here, lambda left, right: _both_there(arena, connection, left, right, known))
     if isinstance(chosen, Nothing):
         return chosen, None
-    new = _insert(arena, session, view, voter_id, chosen, now)
-    return _view(session, new, view), chosen
+    return _view(connection, _insert(arena, connection, here, chosen), here, known), chosen
 
 
-def _insert(arena: Arena, session: Session, campaign: CampaignView, voter_id: int, chosen: Chosen, now: int) -> Battle:
+def _insert(arena: Arena, connection: Connection, here: Visit, chosen: Chosen) -> dict[str, Any]:
     values: dict[str, Any] = {
         "token": new_token(arena.tokens),
-        "campaign_id": campaign.id,
-        "voter_id": voter_id,
+        "campaign_id": here.campaign_id,
+        "voter_id": here.voter_id,
         "seq_no": chosen.seq_no,
         "item_id": chosen.item_id,
         "clip_left_id": chosen.clip_left,
@@ -118,12 +107,12 @@ def _insert(arena: Arena, session: Session, campaign: CampaignView, voter_id: in
         "rng_seed": chosen.rng_seed,
         "media_left": new_token(arena.tokens),
         "media_right": new_token(arena.tokens),
-        "served_ms": now,
-        "expires_ms": now + campaign.config.battle_ttl_min * MINUTE_MS,
+        "served_ms": here.now,
+        "expires_ms": here.now + here.config.battle_ttl_min * MINUTE_MS,
         "status": "served",
     }
-    session.execute(insert(_battles), values)
-    return Battle(**values)
+    connection.execute(insert(_battles), values)
+    return values
 
 
 def _count(arena: Arena, chosen: Chosen) -> None:
@@ -132,97 +121,96 @@ def _count(arena: Arena, chosen: Chosen) -> None:
         pool.count(chosen.model_lo, chosen.model_hi, chosen.item_id, 1)
 
 
-def _note_end(arena: Arena, battle: Battle) -> None:
+def _note_end(arena: Arena, battle: Any) -> None:
     pool = arena.pools.loaded(battle.campaign_id)
     if pool is not None and battle.kind in {"regular", "panel"}:
         pool.count(battle.model_lo_id, battle.model_hi_id, battle.item_id, -1)
 
 
-def _end(session: Session, battle: Battle, status: str, now: int, reason: str | None = None) -> bool:
-    done = session.execute(
+def _end(connection: Connection, token: str, served: int, status: str, now: int, reason: str | None = None) -> bool:
+    done = connection.execute(
         update(_battles)
-        .where(_battles.c.token == battle.token, _battles.c.status == "served")
-        .values(status=status, closed_ms=max(now, battle.served_ms), skip_reason=reason)
+        .where(_battles.c.token == token, _battles.c.status == "served")
+        .values(status=status, closed_ms=max(now, served), skip_reason=reason)
     )
-    return bool(done.rowcount)  # type: ignore[attr-defined]
+    return bool(done.rowcount)
 
 
-def _missing_clips(arena: Arena, session: Session, battle: Battle) -> list[int]:
-    rows = session.execute(
-        select(_clips.c.id, _clips.c.serve_path, _clips.c.serve_bytes, _clips.c.status).where(
-            _clips.c.id.in_((battle.clip_left_id, battle.clip_right_id))
+Files = dict[int, Any]
+"""Clip id -> what serving and showing it needs."""
+
+
+def _files(connection: Connection, left: int, right: int) -> Files:
+    c = _clips.c
+    rows = connection.execute(
+        select(c.id, c.serve_path, c.serve_bytes, c.status, c.duration_ms, c.width, c.height).where(
+            c.id.in_((left, right))
         )
     )
-    return [clip for clip, path, size, status in rows if status == "withdrawn" or not _on_disk(arena, path, size)]
+    return {row.id: row for row in rows}
+
+
+def _servable(arena: Arena, file: Any) -> bool:
+    return file.status != "withdrawn" and _on_disk(arena, file.serve_path, file.serve_bytes)
 
 
 def _on_disk(arena: Arena, path: str, size: int) -> bool:
     try:
-        return (arena.media_root / path).stat().st_size == size
+        return os.stat(arena.media_root / path).st_size == size
     except OSError:
         return False
 
 
-def _checked(arena: Arena, session: Session, clip: int) -> bool:
-    """Whether a clip can be served; one that cannot is marked missing."""
-    path, size = session.execute(select(_clips.c.serve_path, _clips.c.serve_bytes).where(_clips.c.id == clip)).one()
-    if _on_disk(arena, path, size):
-        return True
-    _mark_missing(arena, session, clip, arena.clock.now_ms())
-    return False
+def _both_there(arena: Arena, connection: Connection, left: int, right: int, known: Files) -> bool:
+    """Whether both clips can be served (then they are put into `known`); one that cannot is marked missing."""
+    files = _files(connection, left, right)
+    missing = [clip for clip, file in files.items() if not _servable(arena, file)]
+    for clip in missing:
+        _mark_missing(arena, connection, clip, arena.clock.now_ms())
+    known |= files
+    return not missing
 
 
-def _mark_missing(arena: Arena, session: Session, clip: int, now: int) -> None:
-    done = session.execute(
+def _mark_missing(arena: Arena, connection: Connection, clip: int, now: int) -> None:
+    done = connection.execute(
         update(_clips)
         .where(_clips.c.id == clip, _clips.c.status == "ready")
         .values(status="missing", status_reason="the served file is not on disk, or has another size")
     )
-    if done.rowcount:  # type: ignore[attr-defined]
-        audit.append(session, now, "system", "clip_missing", ("clip", clip))
-    for campaign_id in session.scalars(select(Campaign.id)):
-        pool = arena.pools.loaded(campaign_id)
-        if pool is not None:
-            pool.drop_clip(clip)
+    if done.rowcount:
+        audit.append(connection, now, "system", "clip_missing", ("clip", clip))
+    arena.pools.drop_clip(clip)
 
 
-def _view(session: Session, battle: Battle, campaign: CampaignView) -> BattleView:
-    item = session.execute(
-        select(Item.id, Item.prompt_en, Item.prompt_zh, Item.language, Item.first_frame_path, Item.content_flags).where(
-            Item.id == battle.item_id
+def _view(connection: Connection, battle: Mapping[Any, Any], here: Visit, files: Files) -> BattleView:
+    i = _items.c
+    item = connection.execute(
+        select(i.prompt_en, i.prompt_zh, i.language, i.first_frame_path, i.content_flags).where(
+            i.id == battle["item_id"]
         )
     ).one()
-    shape = {
-        clip: (duration, (width, height))
-        for clip, duration, width, height in session.execute(
-            select(_clips.c.id, _clips.c.duration_ms, _clips.c.width, _clips.c.height).where(
-                _clips.c.id.in_((battle.clip_left_id, battle.clip_right_id))
-            )
-        )
-    }
-    left, right = shape[battle.clip_left_id], shape[battle.clip_right_id]
-    config = campaign.config
+    left, right = files[battle["clip_left_id"]], files[battle["clip_right_id"]]
     return BattleView(
-        token=battle.token,
-        campaign=campaign.slug,
-        practice=battle.kind == "practice",
-        seq_no=battle.seq_no,
-        item_id=item.id,
+        token=battle["token"],
+        campaign=here.slug,
+        practice=battle["kind"] == "practice",
+        seq_no=battle["seq_no"],
+        item_id=battle["item_id"],
         prompt_en=item.prompt_en,
         prompt_zh=item.prompt_zh,
         language=item.language,
         first_frame=item.first_frame_path,
-        media_left=battle.media_left,
-        media_right=battle.media_right,
-        duration_left_ms=left[0],
-        duration_right_ms=right[0],
-        size_left=left[1],
-        size_right=right[1],
-        criteria=config.criteria,
-        mode=config.mode,
-        min_watch=config.min_watch,
-        served_ms=battle.served_ms,
-        expires_ms=battle.expires_ms,
+        media_left=battle["media_left"],
+        media_right=battle["media_right"],
+        duration_left_ms=left.duration_ms,
+        duration_right_ms=right.duration_ms,
+        size_left=(left.width, left.height),
+        size_right=(right.width, right.height),
+        criteria=here.config.criteria,
+        mode=here.config.mode,
+        min_watch=here.config.min_watch,
+        served_ms=battle["served_ms"],
+        expires_ms=battle["expires_ms"],
         warnings=tuple(sorted(str(flag) for flag in item.content_flags.get("warnings", []))),
     )
 
@@ -247,18 +235,18 @@ def _close(arena: Arena, voter_id: int, token: str, status: str, reason: SkipRea
     if not well_formed(token):
         return False
 
-    def unit(session: Session) -> Battle | None:
-        battle = session.scalars(select(Battle).where(Battle.token == token)).one_or_none()
+    def unit(connection: Connection) -> Row[Any] | None:
+        battle = connection.execute(select(_battles).where(_battles.c.token == token)).one_or_none()
         if battle is None or battle.voter_id != voter_id:
             return None
         now = arena.clock.now_ms()
-        if not _end(session, battle, status, now, reason):
+        if not _end(connection, token, battle.served_ms, status, now, reason):
             return None
         if reason == "disturbing":
-            _pause_disturbing(session, battle.item_id, now)
+            _pause_disturbing(connection, battle.item_id, now)
         return battle
 
-    battle = arena.database.write(unit)
+    battle = arena.database.transact(unit)
     if battle is None:
         return False
     _note_end(arena, battle)
@@ -267,17 +255,17 @@ def _close(arena: Arena, voter_id: int, token: str, status: str, reason: SkipRea
     return True
 
 
-def _pause_disturbing(session: Session, item_id: int, now: int) -> None:
-    voters = set(
-        session.scalars(
-            select(Battle.voter_id).where(Battle.item_id == item_id, Battle.skip_reason == "disturbing").distinct()
-        )
-    )
+def _pause_disturbing(connection: Connection, item_id: int, now: int) -> None:
+    b = _battles.c
+    voters = connection.execute(
+        select(b.voter_id).where(b.item_id == item_id, b.skip_reason == "disturbing").distinct()
+    ).all()
     if len(voters) < DISTURBING_LIMIT:
         return
-    done = session.execute(update(Item).where(Item.id == item_id, Item.status == "active").values(status="paused"))
-    if done.rowcount:  # type: ignore[attr-defined]
-        audit.append(session, now, "system", "item_paused", ("item", item_id), {"reports": len(voters)})
+    i = _items.c
+    done = connection.execute(update(_items).where(i.id == item_id, i.status == "active").values(status="paused"))
+    if done.rowcount:
+        audit.append(connection, now, "system", "item_paused", ("item", item_id), {"reports": len(voters)})
 
 
 def media(arena: Arena, voter_id: int | None, token: str) -> MediaFile | MediaRefused:
@@ -288,7 +276,7 @@ def media(arena: Arena, voter_id: int | None, token: str) -> MediaFile | MediaRe
     if not well_formed(token):
         return MediaRefused(404)
     b, now = _battles.c, arena.clock.now_ms()
-    with arena.database.read() as session:
+    with arena.database.look() as session:
         columns = (b.voter_id, b.closed_ms, b.expires_ms, b.clip_left_id, b.clip_right_id, b.media_left)
         row = session.execute(select(*columns).where(b.media_left == token)).one_or_none()
         row = row or session.execute(select(*columns).where(b.media_right == token)).one_or_none()
@@ -309,13 +297,13 @@ def media(arena: Arena, voter_id: int | None, token: str) -> MediaFile | MediaRe
 def expire_old(arena: Arena) -> int:
     """Close battles past their time (at start-up and now and then); returns how many."""
 
-    def unit(session: Session) -> int:
+    def unit(connection: Connection) -> int:
         now = arena.clock.now_ms()
-        done = session.execute(
+        done = connection.execute(
             update(_battles)
             .where(_battles.c.status == "served", _battles.c.expires_ms <= now)
             .values(status="expired", closed_ms=now)
         )
-        return int(done.rowcount)  # type: ignore[attr-defined]
+        return int(done.rowcount)
 
-    return arena.database.write(unit)
+    return arena.database.transact(unit)

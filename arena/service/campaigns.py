@@ -152,7 +152,7 @@ def set_status(arena: Arena, slug: str, status: CampaignStatus, actor: str, reas
 def _prepare_opening(session: Session, campaign: Campaign) -> None:
     from arena.service.pool import read_catalogue
 
-    catalogue = read_catalogue(session, campaign.id)
+    catalogue = read_catalogue(session.connection(), campaign.id)
     playable = catalogue.playable()
     if not playable.any():
         raise ArenaError(

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Row, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Row, func, select
 
 from arena.context import Arena
-from arena.db.tables import CampaignItem, CampaignModel, Clip, GoldCheck, Invite, Item, Model, Voter
+from arena.db.tables import CampaignItem, CampaignModel, Clip, GoldCheck, Invite, Item, Model
 from arena.db.tables_votes import Battle
 from arena.db.types import core_table
 from arena.select import (
@@ -28,18 +27,12 @@ from arena.select import (
 )
 from arena.service import limits
 from arena.service.pool import Pool
-from arena.service.types import CampaignView, Nothing
+from arena.service.types import Nothing
+from arena.service.visits import Visit
 
 _MIN_REPEAT_DISTANCE = 8
-ClipCheck = Callable[[int], bool]
-"""Clip id -> whether its file can be served (one that cannot is marked missing)."""
-
-
-@dataclass(frozen=True)
-class Visit:
-    campaign: CampaignView
-    voter: Voter
-    now: int
+ClipCheck = Callable[[int, int], bool]
+"""Two clip ids -> whether both files can be served (one that cannot is marked missing)."""
 
 
 @dataclass(frozen=True)
@@ -67,57 +60,56 @@ class Chosen:
 class _Scene:
     """Everything one choice looks at."""
 
-    session: Session
+    connection: Connection
     visit: Visit
     pool: Pool
     history: list[Row[Any]]
     allowed: Bools
     rng: np.random.Generator
     rng_seed: int
-    clip_is_there: ClipCheck
+    both_there: ClipCheck
 
     @property
     def seq_no(self) -> int:
         return int(self.history[-1].seq_no) + 1 if self.history else 1
 
 
-def choose(arena: Arena, session: Session, visit: Visit, clip_is_there: ClipCheck) -> Chosen | Nothing:
+def choose(arena: Arena, connection: Connection, visit: Visit, both_there: ClipCheck) -> Chosen | Nothing:
     """The next battle of a voter, or why there is none."""
-    campaign, voter = visit.campaign, visit.voter
-    config = campaign.config
-    history = _history(session, campaign.id, voter.id)
+    config = visit.config
+    history = _history(connection, visit.campaign_id, visit.voter_id)
     counted = [row for row in history if row.kind != "practice"]
-    allowed_votes = session.scalar(select(Invite.max_votes_per_voter).where(Invite.id == voter.invite_id))
-    full, until = limits.wait_until(
-        session, config.limits, [row.served_ms for row in counted], voter.net_hash, allowed_votes, visit.now
-    )
+    allowed_votes = None
+    if visit.invite_id is not None:
+        allowed_votes = connection.scalar(select(Invite.max_votes_per_voter).where(Invite.id == visit.invite_id))
+    served = [row.served_ms for row in counted]
+    full, until = limits.wait_until(connection, config.limits, served, visit.net_hash, allowed_votes, visit.now)
     if full:
         return Nothing("finished")
     if until is not None:
         return Nothing("limit", until)
-    pool = arena.pools.get(arena, session, campaign.id, config, campaign.config_version)
+    pool = arena.pools.get(arena, connection, visit.campaign_id, config, visit.config_version)
     met = [Met(pool.pair_of(row.model_lo_id, row.model_hi_id), pool.item_of(row.item_id)) for row in history]
-    understands = tuple(voter.understands or config.languages)
     allowed = eligible(
         pool.playable,
         pool.catalogue.language,
         met,
-        understands,
+        visit.understands or config.languages,
         max_exposure=config.max_item_exposure,
         gap=config.item_gap,
     )
-    seed = seed_for(campaign.seed, voter.id, len(history), visit.now)
-    scene = _Scene(session, visit, pool, history, allowed, np.random.default_rng(seed), seed, clip_is_there)
+    seed = seed_for(visit.seed, visit.voter_id, len(history), visit.now)
+    scene = _Scene(connection, visit, pool, history, allowed, np.random.default_rng(seed), seed, both_there)
     return _by_schedule(scene, counted)
 
 
 def _by_schedule(scene: _Scene, counted: list[Row[Any]]) -> Chosen | Nothing:
-    config, campaign = scene.visit.campaign.config, scene.visit.campaign
+    config, visit = scene.visit.config, scene.visit
     if len(scene.history) - len(counted) < config.practice and (practice := _practice(scene)) is not None:
         return practice
     kind = kind_of_next(
-        campaign.seed,
-        scene.visit.voter.id,
+        visit.seed,
+        visit.voter_id,
         len(counted),
         gold_every=config.gold_every,
         repeat_every=config.repeat_every,
@@ -130,7 +122,7 @@ def _by_schedule(scene: _Scene, counted: list[Row[Any]]) -> Chosen | Nothing:
 
 def _nothing_left(scene: _Scene) -> Nothing:
     """Finished, unless battles remain in a language that this voter does not understand."""
-    config = scene.visit.campaign.config
+    config = scene.visit.config
     with_all = eligible(
         scene.pool.playable,
         scene.pool.catalogue.language,
@@ -142,7 +134,7 @@ def _nothing_left(scene: _Scene) -> Nothing:
     return Nothing("language" if not scene.history and with_all.any() else "finished")
 
 
-def _history(session: Session, campaign_id: int, voter_id: int) -> list[Row[Any]]:
+def _history(connection: Connection, campaign_id: int, voter_id: int) -> list[Row[Any]]:
     b = core_table(Battle).c
     query = (
         select(
@@ -152,7 +144,7 @@ def _history(session: Session, campaign_id: int, voter_id: int) -> list[Row[Any]
         .where(b.campaign_id == campaign_id, b.voter_id == voter_id)
         .order_by(b.seq_no)
     )  # fmt: skip
-    return list(session.execute(query))
+    return list(connection.execute(query))
 
 
 def _cell(
@@ -168,12 +160,12 @@ def _cell(
     pool = scene.pool
     first, second = pool.pairs[pair]
     lower, higher = int(pool.catalogue.clips[first, item]), int(pool.catalogue.clips[second, item])
-    if not (scene.clip_is_there(lower) and scene.clip_is_there(higher)):
+    if not scene.both_there(lower, higher):
         return None
     model_lo, model_hi = pool.model_ids(pair)
-    on_left = lower_on_left(scene.visit.campaign.seed, model_lo, model_hi, pool.take_turn(pair))
+    on_left = lower_on_left(scene.visit.seed, model_lo, model_hi, pool.take_turn(pair))
     return Chosen(
-        scene.visit.campaign.id,
+        scene.visit.campaign_id,
         scene.seq_no,
         kind,
         int(pool.catalogue.items[item]),
@@ -188,7 +180,7 @@ def _cell(
 
 
 def _regular(scene: _Scene) -> Chosen | None:
-    config, pool = scene.visit.campaign.config, scene.pool
+    config, pool = scene.visit.config, scene.pool
     allowed = scene.allowed.copy()
     while allowed.any():
         probabilities, policy = pair_probabilities(
@@ -213,14 +205,14 @@ def _regular(scene: _Scene) -> Chosen | None:
 
 def _panel(scene: _Scene) -> Chosen | None:
     """The panel cell with the fewest voters, of those this voter may see."""
-    pool, wanted = scene.pool, scene.visit.campaign.config.panel_voters
+    pool, wanted = scene.pool, scene.visit.config.panel_voters
     cells = [(pair, item) for pair, item in pool.panel if scene.allowed[pair, item]]
     if not cells:
         return None
     b = core_table(Battle).c
-    rows = scene.session.execute(
+    rows = scene.connection.execute(
         select(b.model_lo_id, b.model_hi_id, b.item_id, func.count())
-        .where(b.campaign_id == scene.visit.campaign.id, b.kind == "panel", b.status.in_(("served", "voted")))
+        .where(b.campaign_id == scene.visit.campaign_id, b.kind == "panel", b.status.in_(("served", "voted")))
         .group_by(b.model_lo_id, b.model_hi_id, b.item_id)
     )
     voters = {(pool.pair_of(lo, hi), pool.item_of(item)): count for lo, hi, item, count in rows}
@@ -239,12 +231,12 @@ def _panel(scene: _Scene) -> Chosen | None:
 def _gold(scene: _Scene) -> Chosen | None:
     """A gold pair that this voter has not seen; sides at random."""
     seen = {row.gold_check_id for row in scene.history}
-    met_items = {row.item_id for row in scene.history[-scene.visit.campaign.config.item_gap :]}
+    met_items = {row.item_id for row in scene.history[-scene.visit.config.item_gap :]}
     checks = [
         check
-        for check in scene.session.scalars(
-            select(GoldCheck)
-            .where(GoldCheck.campaign_id == scene.visit.campaign.id, GoldCheck.active)
+        for check in scene.connection.execute(
+            select(core_table(GoldCheck))
+            .where(GoldCheck.campaign_id == scene.visit.campaign_id, GoldCheck.active)
             .order_by(GoldCheck.id)
         )
         if check.id not in seen
@@ -252,10 +244,10 @@ def _gold(scene: _Scene) -> Chosen | None:
     fresh = [check for check in checks if check.item_id not in met_items] or checks
     for at in scene.rng.permutation(len(fresh)):
         check = fresh[at]
-        if not (scene.clip_is_there(check.clip_good_id) and scene.clip_is_there(check.clip_bad_id)):
+        if not (scene.both_there(check.clip_good_id, check.clip_bad_id)):
             continue
         owners = dict(
-            scene.session.execute(
+            scene.connection.execute(
                 select(Clip.id, Clip.model_id).where(Clip.id.in_((check.clip_good_id, check.clip_bad_id)))
             ).all()
         )
@@ -265,7 +257,7 @@ def _gold(scene: _Scene) -> Chosen | None:
         flip = bool(scene.rng.integers(2))
         left, right = (check.clip_bad_id, check.clip_good_id) if flip else (check.clip_good_id, check.clip_bad_id)
         return Chosen(
-            scene.visit.campaign.id, scene.seq_no, "gold", check.item_id, left, right, min(good, bad), max(good, bad),
+            scene.visit.campaign_id, scene.seq_no, "gold", check.item_id, left, right, min(good, bad), max(good, bad),
             "gold", 1 / len(fresh), scene.rng_seed, gold_check_id=check.id,
         )  # fmt: skip
     return None
@@ -291,9 +283,9 @@ def _repeat(scene: _Scene) -> Chosen | None:
         row = candidates[at]
         if scene.pool.pair_of(row.model_lo_id, row.model_hi_id) < 0 or scene.pool.item_of(row.item_id) < 0:
             continue
-        if scene.clip_is_there(row.clip_left_id) and scene.clip_is_there(row.clip_right_id):
+        if scene.both_there(row.clip_left_id, row.clip_right_id):
             return Chosen(
-                scene.visit.campaign.id, scene.seq_no, "repeat", row.item_id, row.clip_right_id, row.clip_left_id,
+                scene.visit.campaign_id, scene.seq_no, "repeat", row.item_id, row.clip_right_id, row.clip_left_id,
                 row.model_lo_id, row.model_hi_id, "repeat", 1 / len(candidates), scene.rng_seed,
                 repeat_of_id=row.id, repeat_no=1,
             )  # fmt: skip
@@ -302,17 +294,17 @@ def _repeat(scene: _Scene) -> Chosen | None:
 
 def _practice(scene: _Scene) -> Chosen | None:
     """A pair on an item that is shown openly, so that nothing of the battles is given away."""
-    campaign = scene.visit.campaign
+    visit = scene.visit
     first, second = core_table(Clip).alias("first"), core_table(Clip).alias("second")
     members = select(CampaignModel.model_id).join(Model, Model.id == CampaignModel.model_id)
-    members = members.where(CampaignModel.campaign_id == campaign.id, CampaignModel.left_ms.is_(None))
+    members = members.where(CampaignModel.campaign_id == visit.campaign_id, CampaignModel.left_ms.is_(None))
     members = members.where(Model.role != "gold", Model.status == "active")
-    understands = ("none", *(scene.visit.voter.understands or campaign.config.languages))
-    rows = scene.session.execute(
+    understands = ("none", *(visit.understands or visit.config.languages))
+    rows = scene.connection.execute(
         select(first.c.item_id, first.c.id, second.c.id, first.c.model_id, second.c.model_id)
         .join(second, (first.c.item_id == second.c.item_id) & (first.c.model_id < second.c.model_id))
         .join(Item, Item.id == first.c.item_id)
-        .join(CampaignItem, (CampaignItem.item_id == Item.id) & (CampaignItem.campaign_id == campaign.id))
+        .join(CampaignItem, (CampaignItem.item_id == Item.id) & (CampaignItem.campaign_id == visit.campaign_id))
         .where(Item.browse, Item.status == "active", first.c.status == "ready", second.c.status == "ready")
         .where(first.c.model_id.in_(members), second.c.model_id.in_(members), first.c.take == 0, second.c.take == 0)
         .where(first.c.src_sha256 != second.c.src_sha256)
@@ -323,11 +315,11 @@ def _practice(scene: _Scene) -> Chosen | None:
     fresh = [row for row in rows if row[0] not in shown]
     for at in scene.rng.permutation(len(fresh)):
         item, lower, higher, model_lo, model_hi = fresh[at]
-        if not (scene.clip_is_there(lower) and scene.clip_is_there(higher)):
+        if not scene.both_there(lower, higher):
             continue
         left, right = (lower, higher) if scene.rng.integers(2) else (higher, lower)
         return Chosen(
-            campaign.id, scene.seq_no, "practice", item, left, right, model_lo, model_hi, "practice", 1 / len(fresh),
-            scene.rng_seed,
+            visit.campaign_id, scene.seq_no, "practice", item, left, right, model_lo, model_hi, "practice",
+            1 / len(fresh), scene.rng_seed,
         )  # fmt: skip
     return None

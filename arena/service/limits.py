@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -80,7 +80,12 @@ def _wait(times: Sequence[int], limit: int, span_ms: int, now: int) -> int | Non
 
 
 def wait_until(
-    session: Session, limits: Limits, served: Sequence[int], net_hash: str | None, votes_allowed: int | None, now: int
+    session: Connection,
+    limits: Limits,
+    served: Sequence[int],
+    net_hash: str | None,
+    votes_allowed: int | None,
+    now: int,
 ) -> tuple[bool, int | None]:
     """(whether the whole allowance of the campaign is used up, when the next battle may be served).
 
@@ -97,7 +102,7 @@ def wait_until(
     return False, max(found) if found else None
 
 
-def _network_wait(session: Session, limits: Limits, net_hash: str | None, now: int) -> int | None:
+def _network_wait(session: Connection, limits: Limits, net_hash: str | None, now: int) -> int | None:
     if net_hash is None:
         return None
     query = (

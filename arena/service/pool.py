@@ -11,8 +11,7 @@ import threading
 from dataclasses import dataclass, field
 
 import numpy as np
-from sqlalchemy import func, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, func, select, text
 
 from arena.clock import MINUTE_MS
 from arena.config import CampaignConfig
@@ -28,7 +27,7 @@ REFIT_VOTES = 50
 _COUNTED = ("regular", "panel")
 
 
-def read_catalogue(session: Session, campaign_id: int) -> Catalogue:
+def read_catalogue(session: Connection, campaign_id: int) -> Catalogue:
     """Active models and items of a campaign with their ready clips. Items that are shown by name take no part."""
     models = list(
         session.scalars(
@@ -155,7 +154,7 @@ class Pool:
         self.votes_since_fit = 0
 
 
-def read_pool(session: Session, campaign_id: int, config_version: int, now_ms: int, *, outcomes: bool) -> Pool:
+def read_pool(session: Connection, campaign_id: int, config_version: int, now_ms: int, *, outcomes: bool) -> Pool:
     """Catalogue and counts from rows; `outcomes` needs a walk over all votes and may be left for later."""
     catalogue = read_catalogue(session, campaign_id)
     pairs, items = len(catalogue.pairs), len(catalogue.items)
@@ -194,7 +193,7 @@ def read_pool(session: Session, campaign_id: int, config_version: int, now_ms: i
     return pool
 
 
-def _subtract_excluded(session: Session, pool: Pool, campaign_id: int) -> None:
+def _subtract_excluded(session: Connection, pool: Pool, campaign_id: int) -> None:
     if session.scalar(select(Exclusion.id).where(Exclusion.revoked_ms.is_(None)).limit(1)) is None:
         return
     rows = session.execute(
@@ -209,7 +208,7 @@ def _subtract_excluded(session: Session, pool: Pool, campaign_id: int) -> None:
         pool.count(lower, higher, item, -count)
 
 
-def _read_outcomes(session: Session, pool: Pool, campaign_id: int) -> None:
+def _read_outcomes(session: Connection, pool: Pool, campaign_id: int) -> None:
     assert pool.outcomes is not None
     rows = session.execute(
         text(
@@ -242,11 +241,15 @@ class Pools:
         with self._lock:
             self._pools.clear()
 
+    def drop_clip(self, clip: int) -> None:
+        for pool in list(self._pools.values()):
+            pool.drop_clip(clip)
+
     def loaded(self, campaign_id: int) -> Pool | None:
         return self._pools.get(campaign_id)
 
     def get(
-        self, arena: Arena, session: Session, campaign_id: int, config: CampaignConfig, config_version: int
+        self, arena: Arena, session: Connection, campaign_id: int, config: CampaignConfig, config_version: int
     ) -> Pool:
         """The pool, read now if there is none; refreshed in a thread (or in line, when the arena has no background)."""
         now = arena.clock.monotonic_ms()
@@ -278,7 +281,7 @@ class Pools:
             if old.outcomes is not None and (self.refresh_ms is None or now - old.loaded_ms < self.refresh_ms):
                 old.refit(config.policy)
                 return
-            with arena.database.read() as session:
+            with arena.database.look() as session:
                 new = read_pool(session, campaign_id, old.config_version, now, outcomes=True)
             new.refit(config.policy)
             new.served = np.maximum(new.served, old.served) if new.served.shape == old.served.shape else new.served

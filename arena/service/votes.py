@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from arena.clock import MINUTE_MS
-from arena.config import CampaignConfig, campaign_config
+from arena.config import CampaignConfig
 from arena.context import Arena
 from arena.db.tables import Campaign, Voter
 from arena.db.tables_votes import Battle, Exclusion, Vote, VoteAnswer
 from arena.db.types import core_table
 from arena.service import audit
 from arena.service.types import Already, Answer, Recorded, Refused, Telemetry, VoteOutcome
+from arena.service.visits import configuration
 from arena.tokens import well_formed
 
 GRACE_MS = 30 * MINUTE_MS
@@ -24,6 +25,7 @@ GRACE_MS = 30 * MINUTE_MS
 RETRACT_MS = 5 * MINUTE_MS
 _MAX_EVIDENCE = 4000
 _battles, _votes, _answers = core_table(Battle), core_table(Vote), core_table(VoteAnswer)
+_campaigns, _voters = core_table(Campaign), core_table(Voter)
 _CHOICES = {"left", "right", "tie", "both_bad"}
 
 
@@ -45,12 +47,12 @@ def cast_vote(
     if not _well_asked(answers):
         return Refused("bad_answer")
     try:
-        outcome, battle = arena.database.write(
-            lambda session: _record(arena, session, voter_id, token, answers, telemetry)
+        outcome, battle = arena.database.transact(
+            lambda connection: _record(arena, connection, voter_id, token, answers, telemetry)
         )
     except IntegrityError:  # another request for this battle was committed in between: compare with what it stored
-        outcome, battle = arena.database.write(
-            lambda session: _record(arena, session, voter_id, token, answers, telemetry)
+        outcome, battle = arena.database.transact(
+            lambda connection: _record(arena, connection, voter_id, token, answers, telemetry)
         )
     if isinstance(outcome, Recorded) and battle is not None:
         _note(arena, battle, answers["overall"])
@@ -64,45 +66,61 @@ def _well_asked(answers: Mapping[str, Answer]) -> bool:
     return all(name == "overall" or (name in others and a in {*_CHOICES, "na"}) for name, a in answers.items())
 
 
+_QUERY = (
+    select(
+        _battles,
+        _campaigns.c.status.label("campaign_status"),
+        _campaigns.c.config_version,
+        _voters.c.state,
+        _voters.c.can_hear,
+    )
+    .join(_campaigns, _campaigns.c.id == _battles.c.campaign_id)
+    .join(_voters, _voters.c.id == _battles.c.voter_id)
+    .with_for_update(of=_battles)
+)
+
+
 def _record(
-    arena: Arena, session: Session, voter_id: int, token: str, answers: Mapping[str, Answer], telemetry: Telemetry
+    arena: Arena,
+    connection: Connection,
+    voter_id: int,
+    token: str,
+    answers: Mapping[str, Answer],
+    telemetry: Telemetry,
 ) -> tuple[VoteOutcome, Any]:
-    query = select(_battles).where(_battles.c.token == token)
-    battle = session.execute(query.with_for_update()).one_or_none()
+    battle = connection.execute(_QUERY.where(_battles.c.token == token)).one_or_none()
     if battle is None:
         return Refused("unknown"), None
     if battle.voter_id != voter_id:
         return Refused("not_yours"), None
     now = arena.clock.now_ms()
     if battle.status == "voted":
-        return _compare(session, battle, answers, now), None
-    refusal = _refusal(session, battle, answers, telemetry, now)
+        return _compare(connection, battle, answers, now), None
+    config = configuration(arena, connection, battle.campaign_id, battle.config_version)
+    refusal = _refusal(config, battle, answers, telemetry, now)
     if refusal is not None:
         return refusal, None
-    vote_id = _insert(arena, session, battle, answers, telemetry, now)
-    done = session.execute(
+    vote_id = _insert(arena, connection, battle, answers, telemetry, now)
+    done = connection.execute(
         update(_battles)
         .where(_battles.c.id == battle.id, _battles.c.status == "served")
         .values(status="voted", closed_ms=max(now, battle.served_ms))
     )
-    if done.rowcount != 1:  # type: ignore[attr-defined]
+    if done.rowcount != 1:
         raise RuntimeError(f"battle {battle.id} changed under its lock")
     return Recorded(vote_id, token), battle
 
 
 def _refusal(
-    session: Session, battle: Any, answers: Mapping[str, Answer], telemetry: Telemetry, now: int
+    config: CampaignConfig, battle: Any, answers: Mapping[str, Answer], telemetry: Telemetry, now: int
 ) -> Refused | None:
     if battle.status in {"skipped", "expired", "void"} or battle.expires_ms <= now:
         return Refused("skipped" if battle.status == "skipped" else "expired")
-    campaign = session.execute(select(Campaign.status, Campaign.config).where(Campaign.id == battle.campaign_id)).one()
-    voter = session.execute(select(Voter.state, Voter.can_hear).where(Voter.id == battle.voter_id)).one()
-    if voter.state == "blocked":
+    if battle.state == "blocked":
         return Refused("blocked")
-    if campaign.status != "open" and now > battle.served_ms + GRACE_MS:
+    if battle.campaign_status != "open" and now > battle.served_ms + GRACE_MS:
         return Refused("closed")
-    config = campaign_config(campaign.config)
-    deaf = voter.can_hear is False and any(answers.get(name, "na") != "na" for name in ("audio", "sync"))
+    deaf = battle.can_hear is False and any(answers.get(name, "na") != "na" for name in ("audio", "sync"))
     if deaf or not set(answers) <= set(config.criteria):
         return Refused("bad_answer")
     return _watching(config, telemetry)
@@ -116,7 +134,7 @@ def _watching(config: CampaignConfig, telemetry: Telemetry) -> Refused | None:
 
 
 def _insert(
-    arena: Arena, session: Session, battle: Any, answers: Mapping[str, Answer], telemetry: Telemetry, now: int
+    arena: Arena, session: Connection, battle: Any, answers: Mapping[str, Answer], telemetry: Telemetry, now: int
 ) -> int:
     others = {name: answer for name, answer in answers.items() if name != "overall"}
     row = {
@@ -162,7 +180,7 @@ def _evidence(given: dict[str, Any] | None) -> dict[str, Any] | None:
     return given if len(audit.canonical(given)) <= _MAX_EVIDENCE else {"dropped": "too large"}
 
 
-def _compare(session: Session, battle: Any, answers: Mapping[str, Answer], now: int) -> Already:
+def _compare(session: Connection, battle: Any, answers: Mapping[str, Answer], now: int) -> Already:
     vote_id, choice = session.execute(select(_votes.c.id, _votes.c.choice).where(_votes.c.battle_id == battle.id)).one()
     stored = dict(
         session.execute(select(_answers.c.criterion, _answers.c.answer).where(_answers.c.vote_id == vote_id)).all()
