@@ -248,3 +248,10 @@ def set_model_status(
 
     arena.database.write(unit)
     arena.pools.forget_all()
+
+
+def contestants(arena: Arena) -> list[str]:
+    """All active models that are rated."""
+    with arena.database.read() as session:
+        query = select(Model.slug).where(Model.role != "gold", Model.status == "active").order_by(Model.id)
+        return list(session.scalars(query))

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from arena.config import CampaignConfig, campaign_config
 from arena.context import Arena
-from arena.db.tables import Campaign, CampaignModel, Model
+from arena.db.tables import Campaign, CampaignModel, Model, Voter
 from arena.db.tables_results import RatingPair, RatingRow, RatingSnapshot
+from arena.db.tables_votes import Battle
 from arena.errors import ArenaError
 from arena.ratings.agreement import alpha_with_interval, repeats
 from arena.ratings.board import BoardNumbers, Method, Thresholds, board, clean
@@ -312,12 +313,13 @@ def _board(arena: Arena, session: Session, row: RatingSnapshot) -> Board:
     rows = list(session.scalars(select(RatingRow).where(RatingRow.snapshot_id == row.id)))
     pairs = list(session.scalars(select(RatingPair).where(RatingPair.snapshot_id == row.id)))
     total = sum(r.n for r in rows) or 1
+    made_up = arena.simulated or _has_made_up(session, row.campaign_id)
     shown = [_row(r, models[r.model_id], members[r.model_id], config, total) for r in rows]
     shown.sort(key=lambda r: (r.rating is None, -(r.rating or 0), r.model))
     return Board(
         row.id, campaign.slug, row.criterion, row.filter, row.method, row.params, row.params.get("anchor", ""),
         row.n_votes, row.n_excluded, row.n_voters, row.eff_voters, row.n_items, row.data_sha256, row.code_version,
-        row.computed_ms, row.wall_ms, row.published, arena.simulated, row.fit, tuple(shown),
+        row.computed_ms, row.wall_ms, row.published,  made_up, row.fit, tuple(shown),
         tuple(
             BoardPair(
                 models[p.model_lo_id].slug, models[p.model_hi_id].slug, p.n, p.lo_wins, p.ties, p.hi_wins, p.both_bad,
@@ -336,3 +338,10 @@ def _row(r: RatingRow, model: Model, member: CampaignModel, config: CampaignConf
         r.rank_best, r.rank_worst, r.rank_ub, r.n, r.wins, r.ties, r.losses, r.both_bad, r.left_share, r.n / total,
         max(config.min_votes_listed - r.n, 0),
     )  # fmt: skip
+
+
+def _has_made_up(session: Session, campaign_id: int) -> bool:
+    """Whether simulated voters took part: pages then say so across the board."""
+    query = select(Battle.id).join(Voter, Voter.id == Battle.voter_id)
+    query = query.where(Battle.campaign_id == campaign_id, Voter.kind == "simulated").limit(1)
+    return session.scalar(query) is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mova_eval.cli import (
     agree,
+    arena,
     benchmarks,
     compare,
     doctor,
@@ -23,6 +24,7 @@ from mova_eval.cli import (
 
 __all__ = [
     "agree",
+    "arena",
     "benchmarks",
     "compare",
     "doctor",

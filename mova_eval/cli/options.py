@@ -38,7 +38,7 @@ def metric_options(settings: list[str]) -> dict[str, dict[str, Any]]:
         metric, dot, option = name.partition(".")
         if not (equals and dot and metric and option):
             raise UserError(f"--set {setting}: expected METRIC.OPTION=VALUE, such as wer.asr=faster-whisper:small")
-        options.setdefault(metric, {})[option] = _value(value)
+        options.setdefault(metric, {})[option] = json_or_text(value)
     return options
 
 
@@ -54,7 +54,8 @@ def precision_options(options: dict[str, dict[str, Any]], precision: str | None)
             options.setdefault(name, {}).setdefault("precision", precision)
 
 
-def _value(text: str) -> Any:
+def json_or_text(text: str) -> Any:
+    """A value as JSON where it reads as JSON, else as text."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:
