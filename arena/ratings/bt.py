@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arena.errors import ConvergenceError
+from arena.ratings.connection import connection
 from arena.ratings.scale import Floats, Ints
 
 PRIOR_SD = 2.0
@@ -51,6 +52,10 @@ def fit_totals(total: Floats, won: Floats, prior_sd: float = PRIOR_SD) -> Fit:
     """
     m = len(total)
     theta, precision = np.zeros(m), 0.0 if math.isinf(prior_sd) else prior_sd**-2
+    if not precision and not connection(total, won).identified:
+        raise ConvergenceError(
+            "the ratings are not identifiable without a prior: some models were never compared, or never lost or won"
+        )
     for iteration in range(1, MAX_ITERATIONS + 1):
         p = 1 / (1 + np.exp(theta[None, :] - theta[:, None]))
         gradient = (won - total * p).sum(axis=1) - precision * theta
@@ -106,12 +111,7 @@ def _inverse(hessian: Floats, precision: float) -> Floats:
     m = len(hessian)
     h = hessian + precision * (np.eye(m) - 1 / m)
     c = max(np.trace(h), 1e-12) / m**2
-    try:
-        inverse = np.linalg.inv(h + c)
-    except np.linalg.LinAlgError:
-        raise ConvergenceError(
-            "the ratings are not identifiable: some models were never compared, even indirectly"
-        ) from None
+    inverse = np.linalg.inv(h + c)
     return np.asarray(inverse - 1 / (c * m**2))
 
 

@@ -143,6 +143,8 @@ def plain(value: Any) -> Any:
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [plain(entry) for entry in value]
+    if type(value).__module__ == "numpy":
+        return plain(value.item() if value.ndim == 0 else value.tolist())
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         return None
     return str(value) if isinstance(value, Path) else value
