@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
-import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from support import make_clip
 
-ROOT = Path(__file__).resolve().parents[2]
-CODE = "from mova_eval.cli import main; main()"
+import mova_eval.cli.commands  # noqa: F401 - registers the commands
 
 
-def arena(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("ARENA_")}
-    return subprocess.run(
-        [sys.executable, "-c", CODE, "arena", *map(str, arguments)],
-        cwd=folder, capture_output=True, text=True, check=False, timeout=280,
-        env={**environment, "PYTHONPATH": str(ROOT), "MOVA_EVAL_OFFLINE": "1"},
-    )  # fmt: skip
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def arena(folder: Path, *arguments: str | Path) -> Done:
+    """Run the program's main loop in this process, in a folder, with its output captured."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name in [name for name in os.environ if name.startswith("ARENA_")]:
+            patch.delenv(name)
+        patch.chdir(folder)
+        patch.setenv("COLUMNS", "80")
+        patch.setattr(sys, "argv", ["mova-eval", "arena", *map(str, arguments)])
+        code = import_module("mova_eval.cli.app")._run()
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
