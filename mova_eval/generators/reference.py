@@ -221,6 +221,13 @@ class ReferenceGenerator(Generator):
         finally:
             self._sampler = None
 
+    @property
+    def sampler(self) -> MovaSampler:
+        """The loaded model, inside of `open`."""
+        if self._sampler is None:
+            raise RuntimeError("the model is loaded inside of `open` only")
+        return self._sampler
+
     def generate(self, request: ClipRequest, out: Path, bench: Bench) -> MadeClip:
         import torch
 
@@ -246,10 +253,8 @@ class ReferenceGenerator(Generator):
         def tell(progress: Progress) -> None:
             bench.step(progress.done, progress.total, "step" if progress.stage == "denoise" else progress.stage)
 
-        if self._sampler is None:
-            raise RuntimeError("generate was called outside of open")
         values = {name: request.parameters[name] for name in _SAMPLED if name in request.parameters}
-        sample = self._sampler.sample(
+        sample = self.sampler.sample(
             request.prompt,
             request.first_frame,
             seed=request.seed,
