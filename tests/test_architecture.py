@@ -52,6 +52,7 @@ def loaded_by(statement: str) -> set[str]:
     [
         "import metrics",
         "import mova_eval",
+        "import reference_model.presets, reference_model.schedule, reference_model.shapes",
         "import metrics; [metrics.metric_class(n) for n in metrics.available()]",
         "import mova_eval.cli.commands",
     ],
