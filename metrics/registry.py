@@ -32,6 +32,7 @@ _BUILT_IN: dict[str, str] = {
     "clap": "metrics.clap.metric:Clap",
     "desync": "metrics.desync.metric:Desync",
     "ib": "metrics.imagebind.metric:IbScore",
+    "video_reward": "metrics.video_reward.metric:VideoReward",
     "lip_sync": "metrics.lip_sync.metric:LipSync",
     "wer": "metrics.error_rates:ErrorRates",
     "cpcer": "metrics.cpcer:CpCer",

@@ -59,9 +59,12 @@ def load_pictures(path, rate):
 '''
 
 
-def run_public(code: str, work: Path, *needed: str, timeout: float = 600, **given: Any) -> dict[str, np.ndarray]:
+def run_public(
+    code: str, work: Path, *needed: str, first: str = "", timeout: float = 600, **given: Any
+) -> dict[str, np.ndarray]:
     """Run `code` with the public checkouts `needed`; it sees `given` and `root`, and fills the mapping `out`.
 
+    first: a folder of packages that comes before all others.
     Skips the calling test where something it needs is absent.
     """
     root, packages = os.environ.get(CODE), os.environ.get(PACKAGES)
@@ -76,7 +79,12 @@ def run_public(code: str, work: Path, *needed: str, timeout: float = 600, **give
     lines = [PREPARE, *(f"{name} = {value!r}" for name, value in values.items()), "out = {}", code]
     script = work / "public.py"
     script.write_text("\n".join([*lines, f"np.savez({str(result)!r}, **out)"]))
-    environment = {**os.environ, "PYTHONPATH": packages, "HOME": str(work), "HF_HUB_OFFLINE": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, [first, packages])),
+        "HOME": str(work),
+        "HF_HUB_OFFLINE": "1",
+    }
     done = subprocess.run(
         [sys.executable, str(script)],
         capture_output=True, text=True, check=False, timeout=timeout, env=environment, cwd=work,

@@ -57,6 +57,9 @@ _LABELS = "https://raw.githubusercontent.com/qiuqiangkong/audioset_tagging_cnn/m
 _IMAGEBIND = "https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth"
 _SYNCHFORMER = "https://github.com/hkchengrex/MMAudio/releases/download/v0.1/synchformer_state_dict.pth"
 _SYNC_MODELS = "https://a3s.fi/swift/v1/AUTH_a235c0f452d648828f745589cde1219a/sync/sync_models"
+_VIDEOALIGN = (
+    "https://raw.githubusercontent.com/KwaiVGI/VideoAlign/219ab9db64c045e5181a2202d11f686439351292/prompt_template.py"
+)
 _TEXT_FILES = ("*.json", "*.txt", "*.jinja", "merges.txt")
 _SAFE = ("*.safetensors", *_TEXT_FILES)
 
@@ -137,6 +140,11 @@ _FILES = (
         url=f"{_SYNC_MODELS}/24-01-04T16-39-21/24-01-04T16-39-21.pt",
     ),
     WeightsFile(
+        "videoalign-prompt", "videoalign/prompt_template.py", "github.com/KwaiVGI/VideoAlign, the question of VideoReward",
+        "8fb42f91fd7440a1c9a377e78f36d67da6132eb348f402eecbeb57e41f138ae9", 10_760, "MIT", True,
+        needed_by=("vq", "mq", "ta"), url=_VIDEOALIGN,
+    ),
+    WeightsFile(
         "clap-630k-fusion", "630k-audioset-fusion-best.pt", "hub repository lukewys/laion_clap",
         None, None, "CC0-1.0", True,
         needed_by=("clap", "cs", "fd"), repo="lukewys/laion_clap", path="630k-audioset-fusion-best.pt",
@@ -165,6 +173,12 @@ _FOLDERS = (
         None, None, "Apache-2.0", True, needed_by=("vq", "mq", "ta"), repo="KlingTeam/VideoReward",
         revision="4f26600130683e6f1de9f5d463887f28e8ef995c",
         patterns=("model_config.json", "checkpoint-11352/model.pth", *_TEXT_FILES),
+    ),
+    WeightsFile(
+        "qwen2-vl-tokenizer", "Qwen2-VL-2B-Instruct-tokenizer",
+        "hub repository Qwen/Qwen2-VL-2B-Instruct, its tokenizer and configuration only",
+        None, None, "Apache-2.0", True, needed_by=("vq", "mq", "ta"), repo="Qwen/Qwen2-VL-2B-Instruct",
+        revision="895c3a49bc3fa70a340399125c650a463535e71c", patterns=_TEXT_FILES,
     ),
     WeightsFile(
         "qwen2-vl-2b", "Qwen2-VL-2B-Instruct", "hub repository Qwen/Qwen2-VL-2B-Instruct",
