@@ -21,6 +21,7 @@ from mova_eval.comparison.resampling import (
     detectable_difference,
     holm,
     mcnemar_p,
+    one_thread,
     paired_interval,
     permutation_p,
 )
@@ -68,10 +69,11 @@ def compare(
     draws = Draws(seed, resamples, resamples)
     pairs = [(a.score(name), b.score(name) if name in b.names() else None) for name in wanted]
     scores = []
-    for place, (one, other) in enumerate(pairs, start=1):
-        scores.append(compare_score(a, one, other, draws))
-        if on_score is not None:
-            on_score(one.spec.name, place, len(pairs))
+    with one_thread():
+        for place, (one, other) in enumerate(pairs, start=1):
+            scores.append(compare_score(a, one, other, draws))
+            if on_score is not None:
+                on_score(one.spec.name, place, len(pairs))
     scores = corrected(scores)
     present = [(one, other) for one, other in pairs if other is not None]
     return Comparison(
@@ -148,11 +150,14 @@ def compare_score(run: ReadRun, base: RunScore, head: RunScore | None, draws: Dr
     )
     if head is None:
         return told.model_copy(update={"notes": ["head did not measure it"]})
-    groups = [both[name] for name in sets if both[name]]
-    if not groups:
+    number = {name: place for place, name in enumerate(manifest.benchmark.sets)}
+    filled = [name for name in sets if both[name]]
+    if not filled:
         return told.model_copy(update={"notes": ["no item is scored in both runs"]})
-    paired = _paired(rule, base, head, groups)
-    shifts = {name: _shift(_paired(rule, base, head, [both[name]]), draws) for name in asked if both[name]}
+    paired = _paired(rule, base, head, [both[name] for name in filled], [number[name] for name in filled])
+    shifts = {
+        name: _shift(_paired(rule, base, head, [both[name]], [number[name]]), draws) for name in asked if both[name]
+    }
     return told.model_copy(update={**difference_of(paired, draws), "sets": shifts})
 
 
@@ -163,18 +168,20 @@ def _both(base: RunScore, head: RunScore | None, items: Sequence[str]) -> list[s
     return [clip.item.item for clip in base.scored(items) if clip.item.item in there]
 
 
-def _paired(rule: Rule, base: RunScore, head: RunScore, groups: Sequence[Sequence[str]]) -> Paired:
+def _paired(
+    rule: Rule, base: RunScore, head: RunScore, groups: Sequence[Sequence[str]], places: Sequence[int]
+) -> Paired:
     spec = base.spec
     sides = [[side.scored(group) for group in groups] for side in (base, head)]
     if spec.aggregation == "corpus":
         stored = (base.features, head.features)
         arrays = [[[kept.of(one) for one in group] for group in side] for kept, side in zip(stored, sides, strict=True)]
-        return PairedCorpus(base.features.metric, spec.name, arrays[0], arrays[1], rule.kind)
+        return PairedCorpus(base.features.metric, spec.name, arrays[0], arrays[1], rule.kind, places)
     if spec.aggregation == "ratio" and not rule.per_clip_mean:
         counts = [[np.array([one.counts for one in group], dtype=np.float64) for group in side] for side in sides]
-        return PairedRatio(counts[0], counts[1])
+        return PairedRatio(counts[0], counts[1], places)
     values = [[np.array([one.value for one in group], dtype=np.float64) for group in side] for side in sides]
-    return PairedMean(values[0], values[1], rule.kind)
+    return PairedMean(values[0], values[1], rule.kind, places)
 
 
 def _finite(value: float) -> float | None:

@@ -29,6 +29,8 @@ class Paired(ABC):
 
     sizes: list[int]
     kind: Kind
+    places: list[int]
+    """Number of each group's set: the draws of a set are the same in the overall difference and in its own."""
 
     @property
     def n(self) -> int:
@@ -68,13 +70,16 @@ class Paired(ABC):
 class PairedMean(Paired):
     """A mean over clips. base, head: one array [n] per group."""
 
-    def __init__(self, base: Sequence[Floats], head: Sequence[Floats], kind: Kind) -> None:
+    def __init__(
+        self, base: Sequence[Floats], head: Sequence[Floats], kind: Kind, places: Sequence[int] | None = None
+    ) -> None:
         if (
             kind == "pooled" and min(map(len, base)) < 2
         ):  # as `statistics.strata_of`: such an item has no group to vary in
             base, head = [np.concatenate(base)], [np.concatenate(head)]
         self.base, self.head, self.kind = list(base), list(head), kind
         self.sizes = [len(group) for group in base]
+        self.places = _places(places, self.sizes)
         self.change = [b - a for a, b in zip(self.base, self.head, strict=True)]
 
     def values(self) -> tuple[float, float]:
@@ -85,14 +90,14 @@ class PairedMean(Paired):
     def resampled(self, draws: Draws) -> Floats:
         parts = [
             weight * (draws.counts(len(d), place) @ d) / len(d)
-            for place, (weight, d) in enumerate(zip(self.weights, self.change, strict=True))
+            for place, weight, d in zip(self.places, self.weights, self.change, strict=True)
         ]
         return np.asarray(sum(parts))
 
     def permuted(self, draws: Draws) -> Floats:
         parts = [
             weight * (d.sum() - 2 * (draws.swaps(len(d), place) @ d)) / len(d)
-            for place, (weight, d) in enumerate(zip(self.weights, self.change, strict=True))
+            for place, weight, d in zip(self.places, self.weights, self.change, strict=True)
         ]
         return np.asarray(sum(parts))
 
@@ -108,11 +113,12 @@ class PairedRatio(Paired):
 
     kind: Kind = "pooled"
 
-    def __init__(self, base: Sequence[Floats], head: Sequence[Floats]) -> None:
+    def __init__(self, base: Sequence[Floats], head: Sequence[Floats], places: Sequence[int] | None = None) -> None:
         if min(map(len, base)) < 2:
             base, head = [np.concatenate(base)], [np.concatenate(head)]
         self.base, self.head = list(base), list(head)
         self.sizes = [len(group) for group in base]
+        self.places = _places(places, self.sizes)
 
     def values(self) -> tuple[float, float]:
         return _rate(np.concatenate(self.base).sum(axis=0)), _rate(np.concatenate(self.head).sum(axis=0))
@@ -120,13 +126,13 @@ class PairedRatio(Paired):
     def resampled(self, draws: Draws) -> Floats:
         sums = sum(
             draws.counts(len(a), place) @ np.concatenate([a, b], axis=1)
-            for place, (a, b) in enumerate(zip(self.base, self.head, strict=True))
+            for place, a, b in zip(self.places, self.base, self.head, strict=True)
         )
         return _rates(sums[:, 2:]) - _rates(sums[:, :2])
 
     def permuted(self, draws: Draws) -> Floats:
         moved = sum(
-            draws.swaps(len(a), place) @ (a - b) for place, (a, b) in enumerate(zip(self.base, self.head, strict=True))
+            draws.swaps(len(a), place) @ (a - b) for place, a, b in zip(self.places, self.base, self.head, strict=True)
         )
         base, head = np.concatenate(self.base).sum(axis=0), np.concatenate(self.head).sum(axis=0)
         return _rates(head + moved) - _rates(base - moved)
@@ -142,10 +148,12 @@ class PairedCorpus(Paired):
         base: Sequence[Sequence[Feature]],
         head: Sequence[Sequence[Feature]],
         kind: Kind,
+        places: Sequence[int] | None = None,
     ) -> None:
         self.metric, self.name, self.kind = metric, name, kind
         self.base, self.head = [list(group) for group in base], [list(group) for group in head]
         self.sizes = [len(group) for group in base]
+        self.places = _places(places, self.sizes)
 
     @property
     def draws_used(self) -> int | None:
@@ -164,21 +172,23 @@ class PairedCorpus(Paired):
     def resampled(self, draws: Draws) -> Floats:
         strata = self.sizes if min(self.sizes) > 1 else [self.n]
         if self.kind == "pooled":
-            chunks = [self._index(draws, n, place) for place, n in enumerate(strata)]
+            chunks = [
+                self._index(draws, n, place) for place, n in zip(_places(self.places, strata), strata, strict=True)
+            ]
             starts = np.cumsum([0, *strata[:-1]])
             index = np.concatenate([part + start for part, start in zip(chunks, starts, strict=True)], axis=1)
             (base,), (head,) = self._units(self.base), self._units(self.head)
             return self._many(head, index) - self._many(base, index)
         parts = []
-        for place, (a, b) in enumerate(zip(self.base, self.head, strict=True)):
+        for place, a, b in zip(self.places, self.base, self.head, strict=True):
             index = self._index(draws, len(a), place)
             parts.append(self._many(b, index) - self._many(a, index))
         return np.asarray(np.mean(parts, axis=0))
 
     def permuted(self, draws: Draws) -> Floats:
         parts = []
-        units = zip(self._units(self.base), self._units(self.head), strict=True)
-        for place, (base, head) in enumerate(units):
+        units = list(zip(self._units(self.base), self._units(self.head), strict=True))
+        for place, (base, head) in zip(_places(self.places, units), units, strict=True):
             n, both = len(base), [*base, *head]
             swapped = draws.swaps(n, place)[: self.draws_used].astype(np.int64)
             plain = np.arange(n, dtype=np.int64)
@@ -203,6 +213,13 @@ class PairedCorpus(Paired):
             for i in range(0, len(index), _CORPUS_CHUNK)
         ]
         return np.concatenate(chunks).astype(np.float64)
+
+
+def _places(places: Sequence[int] | None, groups: Sequence[object]) -> list[int]:
+    """A place for each group: those given, unless the groups were made one."""
+    if places is not None and len(places) == len(groups):
+        return list(places)
+    return list(range(len(groups)))
 
 
 def _rate(counts: Floats) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,15 @@ _CHUNK = 6_000_000
 """Numbers drawn at a time."""
 
 Role = Literal["resample", "swap"]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Products of the draws with one thread: they wait for memory, and a second thread only spins beside the first."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
 
 
 class Draws:

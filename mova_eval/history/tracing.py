@@ -15,7 +15,7 @@ from metrics.errors import UserError
 from mova_eval.comparison.comparing import compare_score
 from mova_eval.comparison.reading import ReadRun, read
 from mova_eval.comparison.records import ScoreComparison
-from mova_eval.comparison.resampling import Draws
+from mova_eval.comparison.resampling import Draws, one_thread
 from mova_eval.history.records import Change, History, Line, Point, RunMark, Series
 from mova_eval.noise import floors_of
 from mova_eval.records import MetricRef, ScoreSummary
@@ -64,7 +64,8 @@ def trace_history(
             on_run(name, done, total)
 
     draws = Draws(seed, resamples, 1)
-    series = [_series(sorted(runs, key=_age), place, metrics, draws, skipped, tell) for runs in groups.values()]
+    with one_thread():
+        series = [_series(sorted(runs, key=_age), place, metrics, draws, skipped, tell) for runs in groups.values()]
     kept = [one for one in series if one.runs]
     if not kept:
         reasons = "; ".join(skipped.values()) or "it holds no run directory"
