@@ -6,17 +6,21 @@ the same in all modes.
 
 from __future__ import annotations
 
+import mmap
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from reference_model.errors import UserError
 from reference_model.network import Expert
 
 Offload = Literal["none", "component", "layer"]
 OFFLOADS: tuple[Offload, ...] = ("none", "component", "layer")
 _DENOISING = ("audio_dit", "dual_tower_bridge")
+_ALIGNMENT = 64
 
 
 class Ledger:
@@ -127,7 +131,8 @@ class Residency:
             self.ledger.add(sum(tensor.nbytes for tensor in _tensors(*modules.values())))
             return
         if device.type == "cuda":
-            _lock_pages(modules.values())
+            for module in modules.values():
+                _lock_pages(module)
         streamed = _streamed(modules) if offload == "layer" else {}
         for name, groups in streamed.items():
             self._streams[name] = LayerStream([Parcel(_tensors(*g), device, self.ledger) for g in groups], device)
@@ -196,11 +201,31 @@ def _tensors(*modules: nn.Module) -> list[Tensor]:
     return [t for module in modules for t in (*module.parameters(), *module.buffers())]
 
 
-def _lock_pages(modules: Iterable[nn.Module]) -> None:
-    """Page-lock weights where they lie: PyTorch's own pinned memory is rounded up to powers of two, which wastes much.
+def _lock_pages(module: nn.Module) -> None:
+    """Page-lock the weights of a component, for copies that do not wait. Raises UserError where the system refuses."""
+    pages = move_into_pages(module)
+    runtime = torch.cuda.cudart()
+    if int(runtime.cudaHostRegister(pages.data_ptr(), pages.nbytes, 0)) != 0:
+        raise UserError(
+            f"the system does not allow {pages.nbytes / 1e9:.1f} GB of page-locked memory: allow it (ulimit -l) or use "
+            "offload none"
+        )
+    weakref.finalize(module, runtime.cudaHostUnregister, pages.data_ptr())
 
-    Where the system allows no more, the rest stays as it is; copies of it are slower, not wrong.
+
+def move_into_pages(module: nn.Module) -> Tensor:
+    """Move all weights of a module into whole pages of their own; gives those pages (uint8).
+
+    PyTorch's own page-locked memory is rounded up to powers of two, which wastes up to half of it; and single tensors
+    cannot be locked where they lie, because small ones share pages. Tensors move one by one: nothing exists twice.
     """
-    for tensor in {t.data_ptr(): t for t in _tensors(*modules) if t.nbytes}.values():
-        if int(torch.cuda.cudart().cudaHostRegister(tensor.data_ptr(), tensor.nbytes, 0)) != 0:
-            return
+    tensors = _tensors(module)
+    offsets = [0]
+    for tensor in tensors:
+        offsets.append(offsets[-1] + -(-tensor.nbytes // _ALIGNMENT) * _ALIGNMENT)
+    size = max(1, -(-offsets[-1] // mmap.PAGESIZE)) * mmap.PAGESIZE
+    pages = torch.frombuffer(mmap.mmap(-1, size), dtype=torch.uint8)
+    for tensor, offset in zip(tensors, offsets, strict=False):
+        place = pages[offset : offset + tensor.nbytes].view(tensor.dtype).view(tensor.shape)
+        tensor.data = place.copy_(tensor.data)
+    return pages

@@ -12,7 +12,7 @@ from reference_model.shapes import ClipShape
 
 
 def test_the_large_model_is_counted_without_weights() -> None:
-    small = ClipShape(17, 352, 640, 24.0)
+    small = ClipShape(5, 352, 640, 24.0)
     found = predict(PRESETS["360p"], steps=50, shape=small)
     rows = {row.name: row for row in found.rows}
     tower, n = RELEASED.video_dit, small.video_tokens

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from model_support import nano_module
 
 from reference_model import Cancelled, MovaSampler, NotFinite, Progress, Sample, SampleOptions, UserError
+from reference_model.components import skeleton
 from reference_model.latents import Latents, draw_noise
+from reference_model.presets import NANO
+from reference_model.residency import move_into_pages
 from reference_model.shapes import ClipShape
 
 SMALL: dict[str, Any] = {"steps": 3, "frames": 5, "height": 32, "width": 48}
@@ -158,6 +163,17 @@ def test_offloading_changes_nothing_but_memory(offload: Any) -> None:
         assert ledger.peak == largest < everything
     else:
         assert ledger.peak < 0.9 * working
+
+
+def test_weights_move_into_pages_of_their_own() -> None:
+    module = skeleton("audio_dit", NANO).to_empty(device="cpu")
+    module.load_state_dict(nano_module("audio_dit").state_dict())
+    pages = move_into_pages(module.bfloat16())
+    assert pages.data_ptr() % mmap.PAGESIZE == pages.nbytes % mmap.PAGESIZE == 0
+    end = pages.data_ptr() + pages.nbytes
+    assert all(pages.data_ptr() <= p.data_ptr() and p.data_ptr() + p.nbytes <= end for p in module.parameters())
+    for name, weight in nano_module("audio_dit").state_dict().items():
+        assert torch.equal(module.state_dict()[name], weight.bfloat16())
 
 
 def test_the_high_noise_expert_can_be_given_back() -> None:
