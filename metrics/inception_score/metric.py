@@ -67,19 +67,32 @@ class InceptionScore(NetworkMetric):
         for row, sound in zip(waveforms, sounds, strict=True):
             row[: len(sound)] = torch.from_numpy(sound[:SAMPLES].copy())
         with self.arithmetic():
-            rows = [
-                posteriors(self._network(part.to(self.device)))
-                for part in torch.split(waveforms, self.options["batch"])
-            ]
-            probabilities: NDArray[np.float32] = torch.cat(rows).cpu().numpy()
+            rows = self.in_passes(lambda part: posteriors(self._network(part)), waveforms)
+            probabilities: NDArray[np.float32] = rows.numpy()
         return probabilities
 
     def compute(self, clip: Clip, request: Request) -> Measurement:
         from metrics.networks.sound import toolkit_sound
-        from metrics.signals import is_silent
 
         sound = toolkit_sound(clip)
-        (probabilities,) = self.classify([sound])
+        return self._answer(sound, self.classify([sound])[0])
+
+    def compute_batch(self, clips: Sequence[Clip], requests: Sequence[Request]) -> Sequence[Measurement | Exception]:
+        from metrics.networks.sound import toolkit_sound
+
+        sounds: list[NDArray[np.float32] | Exception] = []
+        for clip in clips:
+            try:
+                sounds.append(toolkit_sound(clip))
+            except Exception as error:
+                sounds.append(error)
+        heard = [sound for sound in sounds if not isinstance(sound, Exception)]
+        rows = iter(self.classify(heard) if heard else ())
+        return [sound if isinstance(sound, Exception) else self._answer(sound, next(rows)) for sound in sounds]
+
+    def _answer(self, sound: NDArray[np.float32], probabilities: NDArray[np.float32]) -> Measurement:
+        from metrics.signals import is_silent
+
         best = probabilities.argsort()[::-1][:3]
         return Measurement.scored(
             self.name,

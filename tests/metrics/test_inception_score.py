@@ -129,6 +129,17 @@ def test_batches_and_lengths_do_not_matter() -> None:
     np.testing.assert_array_equal(Small().classify([sounds[3]]), Small().classify([sounds[3][:SAMPLES]]))
 
 
+def test_several_clips_at_once_give_what_each_gives(sound_clip: Path, tiny_clip: Path, mute_clip: Path) -> None:
+    with Clip(sound_clip) as one, Clip(mute_clip) as mute, Clip(tiny_clip) as other:
+        metric, clips = Small(batch_size=3), [one, mute, other]
+        together, single = metric.measure_batch(clips, [None] * 3), [metric.measure(clip) for clip in clips]
+    assert [m.status for m in together] == ["scored", "failed", "scored"]
+    for batched, alone in zip(together, single, strict=True):
+        assert batched.details == alone.details
+        for name, array in alone.features.items():
+            np.testing.assert_array_equal(batched.features[name], array)
+
+
 def test_a_clip_without_sound_is_a_failure(mute_clip: Path) -> None:
     with Clip(mute_clip) as clip:
         result = Small().measure(clip)
