@@ -226,3 +226,34 @@ def verify(config: ConfigOption = None, database: DatabaseOption = None) -> int:
         return EXIT_GATE
     typer.echo(f"{chain.entries} entries, unbroken")
     return EXIT_OK
+
+
+@command(arena_app)
+def correlate(
+    campaign: CampaignOption = None,
+    criterion: Annotated[str, typer.Option(help="overall, video, audio, sync or prompt.")] = "overall",
+    config: ConfigOption = None,
+    database: DatabaseOption = None,
+    json_: JsonOption = False,
+) -> int:
+    """Do automatic metrics prefer what people prefer? Per metric, on battles and on models.
+
+    Example: mova-eval arena correlate --criterion sync
+    """
+    from arena.service import correlation
+
+    arena = opened(config, database)
+    rows = correlation.correlate(arena, campaign_name(arena, campaign), criterion)
+    if json_:
+        show(rows)
+        return EXIT_OK
+    for row in rows:
+        b, m = row.battles, row.models
+        share = "no votes" if b.accuracy is None else f"{b.accuracy:.1%} ({b.lower:.1%}..{b.upper:.1%}) of {b.decisive}"
+        rho = "" if m.spearman is None else f"  models: rho {m.spearman:+.2f}, p {m.p:.3f}"
+        kind = "expected" if row.expected else "exploratory"
+        typer.echo(f"{row.metric:<14} {row.protocol:<10} {kind:<11} agrees with {share}{rho}")
+    notes = sorted({row.models.note for row in rows if row.models.note})
+    for note in notes:
+        typer.echo(f"note: {note}")
+    return EXIT_OK
