@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from reference_model.denoise import Progress
     from reference_model.errors import Cancelled, MissingCheckpoint, NotFinite, UnsupportedCheckpoint, UserError
     from reference_model.presets import PRESETS, Preset, get_preset
-    from reference_model.sampler import MovaSampler, Sample, SampleOptions
+    from reference_model.sampler import MovaSampler
+    from reference_model.sampling import Sample, SampleOptions
 
 _HOME = {
     "Progress": "denoise",
     **dict.fromkeys(("Cancelled", "MissingCheckpoint", "NotFinite", "UnsupportedCheckpoint", "UserError"), "errors"),
     **dict.fromkeys(("PRESETS", "Preset", "get_preset"), "presets"),
-    **dict.fromkeys(("MovaSampler", "Sample", "SampleOptions"), "sampler"),
+    "MovaSampler": "sampler",
+    **dict.fromkeys(("Sample", "SampleOptions"), "sampling"),
 }
 
 __all__ = [
