@@ -141,4 +141,5 @@ def _metrics() -> Iterator[Finding]:
         if c.can_run:
             yield Finding(f"metric {name}", "ok", scores)
         else:
-            yield Finding(f"metric {name}", "missing", "; ".join(c.missing))
+            said = [gap.removeprefix(f"{name} not run: ").removeprefix(f"{name} ") for gap in c.missing]
+            yield Finding(f"metric {name}", "missing", "; ".join(said))

@@ -81,6 +81,9 @@ def _request_value(request: Request, name: str) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
+_OF_THE_RUN = {"protocol", "device", "threads"}
+
+
 def choose(
     names: Sequence[str] | None,
     *,
@@ -97,6 +100,11 @@ def choose(
     is left to run.
     """
     settings = {registry.metric_class(name).name: dict(values) for name, values in options.items()}
+    for metric_name, values in settings.items():
+        for word in sorted(_OF_THE_RUN & set(values)):
+            raise UserError(
+                f"metric {metric_name}: '{word}' is not set for one metric; give --{word} for the whole run"
+            )
     required = _metric_names(require)
     asked = list(registry.available()) if names is None else _metric_names(names)
     asked += [name for name in required if name not in asked]
@@ -140,7 +148,8 @@ def _plan(name: str, protocol: str, options: dict[str, Any], *, optional: bool, 
         return NotRun(metric=name, reason=f"left out by --licence commercial, and with it {lost}: weights {terms}")
     gaps = metric.missing()
     if gaps:
-        return NotRun(metric=name, reason="; ".join(gaps))
+        said = [gap.removeprefix(f"{metric.name} not run: ").removeprefix(f"{metric.name} ") for gap in gaps]
+        return NotRun(metric=name, reason="; ".join(said))  # the name stands beside it wherever it is shown
     return _plan_of(metric, options)
 
 

@@ -48,6 +48,7 @@ def test_version() -> None:
         (("score", ".", "--benchmark", "mini", "--metrics", "loudnes"), "did you mean loudness"),
         (("score", ".", "--benchmark", "mini", "--metrics", ","), "names nothing"),
         (("score", ".", "--benchmark", "mini", "--set", "wer=x"), "METRIC.OPTION=VALUE"),
+        (("score", ".", "--benchmark", "mini", "--set", "dnsmos.protocol=direct"), "give --protocol for the whole run"),
         (("score", ".", "--benchmark", "mini", "--sets", "speech-enn"), "speech-en"),
         (("report", "nowhere"), "nowhere"),
         (("metrics", "dnsmoss"), "did you mean"),
