@@ -231,6 +231,7 @@ class Pools:
         self.refresh_ms = refresh_ms
         self._pools: dict[int, Pool] = {}
         self._lock = threading.Lock()
+        self._loading = threading.Lock()
 
     def forget(self, campaign_id: int) -> None:
         """Something changed that counts do not follow: read again at the next battle."""
@@ -255,11 +256,14 @@ class Pools:
         now = arena.clock.monotonic_ms()
         pool = self._pools.get(campaign_id)
         if pool is None or pool.config_version != config_version:
-            pool = read_pool(session, campaign_id, config_version, now, outcomes=not arena.background)
-            if not arena.background:
-                pool.refit(config.policy)
-            with self._lock:
-                self._pools[campaign_id] = pool
+            with self._loading:  # one pool per campaign, or two would hand out the same turns
+                pool = self._pools.get(campaign_id)
+                if pool is None or pool.config_version != config_version:
+                    pool = read_pool(session, campaign_id, config_version, now, outcomes=not arena.background)
+                    if not arena.background:
+                        pool.refit(config.policy)
+                    with self._lock:
+                        self._pools[campaign_id] = pool
         stale = self.refresh_ms is not None and now - pool.loaded_ms >= self.refresh_ms
         if arena.background:
             if (stale or pool.outcomes is None or pool.votes_since_fit >= REFIT_VOTES) and not pool.refreshing:
