@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from metrics.lip_sync.mfcc import mfcc
 from metrics.lip_sync.s3fd import S3fdNet
-from metrics.lip_sync.syncnet import SyncNet
+from metrics.lip_sync.syncnet import LipSyncNet, SyncNet
 
 State = dict[str, Tensor]
 Box = tuple[float, float, float, float]
@@ -29,20 +29,23 @@ def syncnet_state(
     """A SyncNet for which the given (crops [T, 224, 224, 3], sound [N]) are in sync."""
     torch.manual_seed(seed)
     network = SyncNet()
-    lips, sound = zip(*(_windows(crops, samples) for crops, samples in pairs), strict=True)
     with torch.no_grad():
         _kaiming(network)
-        _calibrate(network, torch.cat([part[::8] for part in lips]), torch.cat([part[::8] for part in sound]))
+        _calibrate(network, [_windows(crops, samples) for crops, samples in pairs])
         network.eval()
-        hidden_lips = torch.cat([_in_parts(network.netcnnlip, network.netfclip, part) for part in lips])
-        hidden_sound = torch.cat([_in_parts(network.netcnnaud, network.netfcaud, part) for part in sound])
+        hidden = LipSyncNet(network.state_dict())
+        hidden.lips, hidden.audio = hidden.lips[:-1], hidden.audio[:-1]
+        counts = [min(len(crops), len(samples) // 640) - 5 for crops, samples in pairs]
+        both = list(zip(pairs, counts, strict=True))
+        lips = torch.cat([torch.from_numpy(hidden.embed_lips(crops[: n + 4])) for (crops, _), n in both])
+        sound = torch.cat([torch.from_numpy(hidden.embed_audio(mfcc(samples), n)) for (_, samples), n in both])
         shared = torch.randn(512, 1024) / 512**0.5 * 0.5
-        target = (hidden_sound - hidden_sound.mean(0)) / hidden_sound.std() @ shared
+        target = (sound - sound.mean(0)) / sound.std() @ shared
         # silence beyond the ends of a track is a zero vector: keep it as far from a window as the wrong window is
         centre = nn.functional.normalize(torch.randn(1024), dim=0) * target.norm(dim=1).mean()
         target = target + centre
-        _fit(network.netfcaud[3], hidden_sound, target, ridge)
-        _fit(network.netfclip[3], hidden_lips, target, ridge)
+        _fit(network.netfcaud[3], sound, target, ridge)
+        _fit(network.netfclip[3], lips, target, ridge)
     return {name: value.clone() for name, value in network.state_dict().items()}
 
 
@@ -92,11 +95,12 @@ def _fit_faces(network: S3fdNet, sources: Sequence[Tensor], boxes: Sequence[Sequ
 
 
 def _windows(crops: NDArray[np.uint8], samples: NDArray[np.int16]) -> tuple[Tensor, Tensor]:
-    count = min(len(crops), len(samples) // 640) - 5
+    """Every sixteenth window of lips and of sound."""
     frames = torch.from_numpy(crops).permute(3, 0, 1, 2)
-    lips = torch.stack([frames[:, first : first + 5] for first in range(count)])
     signal = torch.from_numpy(mfcc(samples).T.copy()).float()
-    return lips, torch.stack([signal[None, :, 4 * first : 4 * first + 20] for first in range(count)])
+    chosen = range(0, min(len(crops), len(samples) // 640) - 5, 16)
+    lips = torch.stack([frames[:, first : first + 5] for first in chosen])
+    return lips, torch.stack([signal[None, :, 4 * first : 4 * first + 20] for first in chosen])
 
 
 def _kaiming(network: nn.Module) -> None:
@@ -106,18 +110,15 @@ def _kaiming(network: nn.Module) -> None:
             nn.init.zeros_(layer.bias)
 
 
-def _calibrate(network: SyncNet, lips: Tensor, sound: Tensor) -> None:
+def _calibrate(network: SyncNet, windows: Sequence[tuple[Tensor, Tensor]]) -> None:
     """Batch normalisation statistics of real windows, so that no layer is saturated or blind."""
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
             layer.momentum = 1.0
     network.train()
-    network.forward_lip(lips[:16].float())
-    network.forward_audio(sound)
-
-
-def _in_parts(tower: nn.Module, head: nn.Sequential, windows: Tensor) -> Tensor:
-    return torch.cat([head[:3](tower(part.float()).flatten(1)) for part in windows.split(8)])
+    lips = torch.cat([part for part, _ in windows])
+    network.forward_lip(lips[:: max(1, len(lips) // 16)].float())
+    network.forward_audio(torch.cat([part for _, part in windows]))
 
 
 def _fit(layer: nn.Linear, inputs: Tensor, target: Tensor, ridge: float) -> None:

@@ -44,7 +44,7 @@ work, weights, out = sys.argv[1:]
 network = SyncNetInstance()
 network.loadParameters(weights)
 import clock
-clock.syncnet(network._SyncNetInstance__S__)
+clock.syncnet(network.__S__)
 scores = []
 for path in sorted(glob.glob(os.path.join(work, "pycrop", "clip", "0*.avi"))):
     opt = types.SimpleNamespace(tmp_dir=os.path.join(work, "pytmp"), reference="clip", vshift=15, batch_size=20)
