@@ -43,7 +43,11 @@ class PostgreSQL:
 
     def _run(self, program: str, *arguments: str | Path) -> None:
         command = [*self.as_owner, str(self.binaries / program), *map(str, arguments)]
-        subprocess.run(command, check=True, capture_output=True, cwd=self.folder, timeout=130)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=self.folder, timeout=130)
+        if done.returncode != 0:
+            log = self.folder / "log"
+            said = log.read_text(errors="replace")[-2000:] if log.exists() else ""
+            raise RuntimeError(f"{program} ended with {done.returncode}: {done.stderr}\n{said}")
 
     def start(self) -> None:
         options = f"-k {self.folder} -p 5432 -c listen_addresses='' -c max_connections=120 -c fsync=off"
@@ -59,7 +63,7 @@ class PostgreSQL:
         return f"postgresql+psycopg://arena@/{name}?host={self.folder}"
 
     def remove(self) -> None:
-        with contextlib.suppress(subprocess.CalledProcessError):
+        with contextlib.suppress(RuntimeError):
             self.stop("immediate")
         shutil.rmtree(self.folder, ignore_errors=True)
 

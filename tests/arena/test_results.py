@@ -264,7 +264,8 @@ def test_fast_votes_are_left_out_by_rule(small_world: World) -> None:
 
 
 def test_honest_voters_are_hardly_ever_flagged_and_fans_nearly_always() -> None:
-    honest = hit = fans = caught = 0
+    """From 24 votes on: each fan by the test of favour alone, and most after all tests are combined and corrected."""
+    honest = hit = fans = seen = caught = 0
     for seed in range(6):
         data = draw_judgements(
             Scenario("h", PAPER, voters=60, votes=60 * 30, activity=1000), np.random.default_rng(seed)
@@ -281,10 +282,11 @@ def test_honest_voters_are_hardly_ever_flagged_and_fans_nearly_always() -> None:
             if verdict.voter < 3:
                 if verdict.votes < 24:
                     continue
-                fans, caught = fans + 1, caught + flagged(verdict)
+                fans, seen, caught = fans + 1, seen + (verdict.p["favour"] < 0.005), caught + flagged(verdict)
             else:
                 honest, hit = honest + 1, hit + flagged(verdict)
-    assert caught >= 0.9 * fans
+    assert seen == fans
+    assert caught >= 0.8 * fans
     assert hit <= 0.02 * honest
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import threading
@@ -95,6 +96,10 @@ def test_postgresql_stops_and_comes_back(browser: Any, postgresql: Any, tmp_path
         site.stop()
 
 
+ROUNDS = int(os.environ.get("ARENA_BROWSER_KILLS", "2"))
+"""Kills for each of two people; each takes some eight seconds."""
+
+
 def test_no_confirmed_vote_is_lost_over_repeated_kills(browser: Any, site: SiteFolder) -> None:
     """Two people vote while the server is killed at random moments; each vote that was confirmed is there."""
     people = [visitor(browser, site) for _ in range(2)]
@@ -103,7 +108,7 @@ def test_no_confirmed_vote_is_lost_over_repeated_kills(browser: Any, site: SiteF
     try:
         for person in people:
             person.agree()
-        for _ in range(4):
+        for _ in range(ROUNDS):
             for person in people:
                 before = person.battle
                 person.watch_both()
@@ -118,7 +123,7 @@ def test_no_confirmed_vote_is_lost_over_repeated_kills(browser: Any, site: SiteF
         for person in people:
             person.context.close()
     voted = [token for (token,) in rows(site, "SELECT b.token FROM battles b JOIN votes v ON v.battle_id = b.id")]
-    assert len(confirmed) == 8
+    assert len(confirmed) == 2 * ROUNDS
     assert set(confirmed) <= set(voted)
     assert len(voted) == len(set(voted))
     assert rows(site, "PRAGMA integrity_check") == [("ok",)]

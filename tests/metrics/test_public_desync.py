@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import torch
 from network_states import synchformer_state
-from public_networks import relative, run_public
+from public_networks import needs_public_code, relative, run_public
 from support import chirps, make_clip, shared_clip
 
 from metrics import Clip
 from metrics.desync.metric import Desync, Segments
 from metrics.desync.synchformer import Synchformer, SynchformerConfig
 from metrics.networks.states import loaded
+
+pytestmark = needs_public_code
 
 DEPTH = 1
 """Layers of either tower: at the published width the full depth of 12 takes minutes; it was compared once."""

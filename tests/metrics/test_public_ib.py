@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import torch
 from network_states import imagebind_state
-from public_networks import relative, run_public
+from public_networks import needs_public_code, relative, run_public
 from support import chirps, make_clip, shared_clip
 
 from metrics import Clip
 from metrics.imagebind.metric import IbScore, Inputs
 from metrics.imagebind.network import ImageBindConfig, Tower, imagebind
 from metrics.networks.pictures import official_duration
+
+pytestmark = needs_public_code
 
 DEPTH = 2
 """Layers of either tower, at the published width: all of them take gigabytes."""

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import torch
 from network_states import clap_state, cnn14_state, roberta_folder
-from public_networks import relative, run_public
+from public_networks import needs_public_code, relative, run_public
 from support import chirps, make_clip, shared_clip
 
 import metrics
 from metrics import Clip
 from metrics.inception_score import inception_score
+
+pytestmark = needs_public_code
 
 CLIPS = ("00000", "00023", "01083", "419", "talking_woman")
 
