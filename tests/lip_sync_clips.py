@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import lip_sync_networks
 import numpy as np
 from numpy.typing import NDArray
 from support import make_clip
+
+if TYPE_CHECKING:
+    from metrics.lip_sync.s3fd import FaceDetector
 
 SIZE = (640, 384)
 FRAMES = 40
@@ -74,5 +77,21 @@ def build_studio(folder: Path) -> Studio:
         torch.save(s3fd, studio.s3fd)
         track = follow_shots(detect_faces(video, FaceDetector(s3fd)), [(0, FRAMES)], Settings()).kept[0]
         crops = convert_crops(crop_track(FrameView(video), track))
-    torch.save(lip_sync_networks.syncnet_state([(crops, sound_of(track, sound))]), studio.syncnet)
+    tighter = _verse_bench_crops(studio, FaceDetector(s3fd))
+    torch.save(lip_sync_networks.syncnet_state([(crops, sound_of(track, sound)), tighter]), studio.syncnet)
     return studio
+
+
+def _verse_bench_crops(studio: Studio, detector: FaceDetector) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
+    """Crops and sound as that protocol cuts them, so that its scores mean something, too."""
+    from metrics.clip import Clip
+    from metrics.lip_sync import verse_bench
+    from metrics.lip_sync.conversion import VERSE_BENCH_DETOURS, FrameView, convert_audio, convert_video
+    from metrics.lip_sync.crops import crop_track
+    from metrics.lip_sync.pipeline import detect_faces
+
+    with Clip(studio.clip("long", seconds=52 / 25, audio=speech(52))) as clip:
+        video, sound = convert_video(clip, VERSE_BENCH_DETOURS), convert_audio(clip, VERSE_BENCH_DETOURS)
+        (run,) = verse_bench.first_face_runs(detect_faces(video, detector))
+        crops = crop_track(FrameView(video), run, verse_bench.CROP_SCALE, smoothing=1)
+        return np.stack([verse_bench._through_jpeg(crop) for crop in crops]), sound

@@ -183,6 +183,7 @@ def test_a_running_job_is_taken_up_again_after_a_kill(service: VideoService, tmp
         time.sleep(0.02)
     process.kill()
     process.wait()
+    time.sleep(2)  # its worker notices within a second that it is alone, and would finish the job meanwhile
     service.polls = 0
     assert list(run(service, tmp_path / "run").clips) == ["m01"]
     assert len(service.created) == 1
