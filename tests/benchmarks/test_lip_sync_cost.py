@@ -159,7 +159,6 @@ def test_seconds_beside_the_public_code_and_the_floor(networks: dict[str, str], 
     )
     print("ours:", {name: round(seconds, 3) for name, seconds in stages.seconds.items()})
     print(f"ours {total:.2f} s = {total / floor:.2f} of the floor, {rest:.2f} s of it outside of the networks")
-    assert total < 1.25 * floor
 
     code = public_lip_sync.patched(public_lip_sync.checkout(), tmp_path / "code", Path(networks["s3fd"]))
     public = public_lip_sync.run_public(code, path, Path(networks["syncnet"]), tmp_path / "work")
@@ -177,6 +176,7 @@ def test_seconds_beside_the_public_code_and_the_floor(networks: dict[str, str], 
     print(f"SyncNet part {scoring:.2f} s, {scoring / stages.of(*stages.scoring):.1f} times")
     assert whole > 1.6 * total
     assert scoring > 3 * stages.of(*stages.scoring)
+    assert total < 1.25 * floor  # last: the other figures are worth seeing where this one is missed
 
 
 def test_two_workers_are_worth_two(networks: dict[str, str], tmp_path: Path) -> None:
