@@ -117,10 +117,10 @@ class _Actor:
                 for reference in self._handle.run.options(num_returns="streaming").remote(task):
                     self._connection.send(ray.get(reference))
                 self._connection.send(TaskEnd(task.index))
+        except RayError as error:  # first: an OSError inside a task comes as both kinds
+            self._ending = " ".join(str(error).split())[:300]
         except (EOFError, OSError):
             pass  # the executor has no more for this worker
-        except RayError as error:
-            self._ending = " ".join(str(error).split())[:300]
         finally:
             self._connection.close()  # noticed on the other side
             if self._handle is not None:
